@@ -1,0 +1,1 @@
+"""Yihu station."""
