@@ -1,0 +1,228 @@
+"""The `yihu` command line: the jobs of the UI for people who have a terminal, and small looks into the platform.
+
+No logic of its own: every command calls one entry point and prints what came of it.
+"""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from infra.errors import PermanentError, TransientError
+from infra.settings import SettingsError, describe_settings, load_settings
+
+
+class _House(click.Group):
+    """Shows the platform's own errors as one readable message instead of a stack."""
+
+    def main(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
+        try:
+            return super().main(*args, **kwargs)  # type: ignore[arg-type]
+        except (PermanentError, TransientError, SettingsError) as error:
+            click.secho(str(error), fg="red", err=True)
+            sys.exit(4 if isinstance(error, TransientError) else 1)
+
+
+@click.group(cls=_House, help="一户：一户一档登记平台。")
+@click.version_option(package_name="yihu", message="yihu %(version)s")
+def main() -> None:
+    """Entry point of the `yihu` command."""
+
+
+def _as_date(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+DATE = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@main.command(
+    help="把来件文件夹中的新文件走完整条线一遍。0 已发布（或内容无变化），3 判定不通过，其他为失败。"
+)
+@click.option("--landing", type=click.Path(exists=True, file_okay=False, path_type=Path), help="来件文件夹")
+@click.option("--as-of", type=DATE, callback=_as_date, help="业务日期，默认今天（北京时间）")
+def refresh(landing: Path | None, as_of: date | None) -> None:
+    """Run the job refresh_master once, in this process."""
+    from rich.console import Console
+
+    from orchestration import progress
+    from orchestration.line import refresh_line
+    from orchestration.platform import open_platform
+    from publish.report import render_release_summary
+
+    console = Console()
+    platform = open_platform()
+    with progress.shown(progress.Display(console, "刷新户档")):
+        outcome = refresh_line(landing, as_of, platform=platform)
+    console.print(
+        {
+            "released": "[green]已发布新版。[/green]",
+            "unchanged": "[green]内容没有变化，沿用当前发布版。[/green]",
+            "gate_refused": "[yellow]判定不通过，未发布；已发布的旧版继续有效。[/yellow]",
+            "failed": "[red]运行失败。[/red]",
+        }[outcome.outcome]
+    )
+    for failure in outcome.failures:
+        console.print(f"  {failure}", highlight=False, markup=False)
+    if outcome.outcome != "failed":
+        console.print(render_release_summary(platform.engine), highlight=False, markup=False)
+    sys.exit(int(outcome.exit_code))
+
+
+@main.command(help="把最近一次构建（无论是否发布）的来源记录对照写成 CSV。")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def crosswalk(file: Path) -> None:
+    """Write candidate.source_record as CSV."""
+    from orchestration.platform import open_platform
+    from publish.crosswalk import write_crosswalk
+
+    click.echo(f"已写入 {write_crosswalk(open_platform().engine, file)} 行：{file}")
+
+
+@main.command(help="打印正在运行的数据库的 SQLAlchemy 地址（管理员用，含口令）。")
+def url() -> None:
+    """Print the administrator's URL of the warehouse."""
+    from orchestration.platform import open_platform
+
+    click.echo(open_platform().warehouse.url())
+
+
+@main.command(help="当前发布版与最近一次判定。")
+def status() -> None:
+    """Print the summary of the current release."""
+    from orchestration.platform import open_platform
+    from publish.report import render_release_summary
+
+    click.echo(render_release_summary(open_platform().engine))
+
+
+@main.command(help="打印全部设置项、当前值与含义（口令不显示）。")
+def settings() -> None:
+    """Print every variable of the environment that the platform reads."""
+    click.echo(describe_settings(load_settings()))
+
+
+@main.group(help="来件：查看、放行。")
+def delivery() -> None:
+    """Look at deliveries, release held ones."""
+
+
+@delivery.command("list", help="最近的来件。")
+@click.option("--limit", default=30, show_default=True)
+def delivery_list(limit: int) -> None:
+    """Print the newest ledger rows."""
+    from orchestration.platform import open_platform
+    from orchestration.runs import newest_deliveries
+
+    for row in newest_deliveries(open_platform().engine, limit):
+        click.echo(row)
+
+
+@delivery.command("release", help="放行一次被扣留的来件（下次刷新起生效）。")
+@click.argument("delivery_id", type=int)
+@click.option("--by", required=True, help="放行人")
+def delivery_release(delivery_id: int, by: str) -> None:
+    """Release a held delivery."""
+    from ingest.deliveries import release_held
+    from orchestration.platform import open_platform
+
+    release_held(open_platform().engine, delivery_id, by)
+    click.echo(f"来件 {delivery_id} 已由 {by} 放行。")
+
+
+@main.group(help="抽查：抽样、生成核查表。")
+def audit() -> None:
+    """Sampled re-visits."""
+
+
+@audit.command("draw", help="按月抽样并生成核查表；同一个月再抽仍是同一批。")
+@click.option("--month", required=True, help="抽查月份，如 2026-08")
+@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="核查表存放处")
+def audit_draw(month: str, folder: Path | None) -> None:
+    """Draw the audit sample of a month from the newest build."""
+    from orchestration.platform import open_platform
+    from orchestration.runs import current_as_of
+    from quality.audit import draw_audit
+
+    platform = open_platform()
+    where = folder or platform.settings.home / "audits" / month
+    drawn = draw_audit(
+        platform.engine, date.fromisoformat(f"{month}-01"), current_as_of(platform.engine), where
+    )
+    click.echo(f"抽查 {drawn.sample_count} 户（总体 {drawn.frame_count} 户），核查表在 {where}")
+
+
+@main.command(help="退回到上一个（或指定的）发布版。")
+@click.option("--to", "to_release_no", type=int, help="发布号，默认上一个")
+@click.option("--by", required=True, help="操作人")
+@click.option("--why", required=True, help="原因")
+def rollback(to_release_no: int | None, by: str, why: str) -> None:
+    """Move the pointer back to an earlier release."""
+    from orchestration.platform import open_platform
+    from publish.releases import roll_back
+
+    click.echo(f"当前发布号：{roll_back(open_platform().engine, to_release_no, by=by, why=why)}")
+
+
+@main.command(help="查一个编号现在指向谁（合并后的编号会一直可查）。")
+@click.argument("entity_id")
+def resolve(entity_id: str) -> None:
+    """Follow an id to the one that survives."""
+    from orchestration.platform import open_platform
+    from orchestration.runs import resolve_id
+
+    found = resolve_id(open_platform().engine, entity_id)
+    click.echo(found or "没有这个编号，或它已注销")
+    sys.exit(0 if found else 1)
+
+
+@main.command(help="立即发送等待中的告警邮件。")
+def alerts() -> None:
+    """Deliver the outbox once."""
+    from infra.mail import MailTransport
+    from orchestration.platform import open_platform
+    from quality.alerts import deliver_alerts
+
+    platform = open_platform()
+    click.echo(
+        deliver_alerts(platform.engine, MailTransport.from_settings(platform.settings), platform.settings)
+    )
+
+
+@main.command(help="准备好这台机器：启动数据库、建表、解析 dbt 项目。")
+def prepare() -> None:
+    """Start and migrate the warehouse and parse the dbt project."""
+    from orchestration.dbt_project import manifest_path
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    manifest_path()
+    click.echo(f"已就绪。数据与状态在 {platform.settings.home}")
+
+
+@main.command(help="核对：dbt 项目可解析，Dagster 定义可加载（不需要数据库）。")
+def check() -> None:
+    """Parse dbt and load the definitions, deprecations being errors."""
+    import warnings
+
+    warnings.simplefilter("error", DeprecationWarning)
+    from orchestration.checks import check_definitions
+
+    click.echo(check_definitions())
+
+
+@main.command(help="打开 Dagster 网页界面与守护进程（只在本机地址）。")
+def ui() -> None:
+    """Run the web server and the daemon until interrupted."""
+    from orchestration.ui import serve
+
+    sys.exit(serve())
+
+
+@main.command(help="停止这个平台的内嵌数据库。")
+def stop() -> None:
+    """Stop the embedded server, if it is the one configured and it runs."""
+    from infra.warehouse import stop_warehouse
+
+    click.echo("已停止。" if stop_warehouse(load_settings()) else "没有在运行。")

@@ -1,0 +1,39 @@
+"""What Dagster loads: the asset graph of the house, its checks, jobs, schedules and sensors."""
+
+import dagster as dg
+
+from orchestration.assets import dbt, ingest, linkage, publish, quality
+from orchestration.jobs import (
+    ingest_deliveries,
+    refresh_master,
+    refresh_master_nightly,
+    revise_archives,
+    revise_archives_quarterly,
+)
+from orchestration.platform import RESOURCES
+from orchestration.sensors import alert_sensor, failed_run_sensor, landing_sensor
+
+defs = dg.Definitions(
+    assets=[
+        ingest.refresh,
+        ingest.deliveries,
+        dbt.dbt_staging,
+        linkage.linkage,
+        dbt.dbt_master,
+        quality.check_results,
+        quality.verdict,
+        publish.release,
+        publish.archive,
+    ],
+    asset_checks=[
+        ingest.every_delivery_conserves_its_rows,
+        ingest.no_delivery_waits_for_a_person,
+        ingest.deliveries_look_like_their_lists,
+        dbt.staging_is_whole_and_plausible,
+    ],
+    jobs=[ingest_deliveries, refresh_master, revise_archives],
+    schedules=[refresh_master_nightly, revise_archives_quarterly],
+    sensors=[landing_sensor, failed_run_sensor, alert_sensor],
+    resources=RESOURCES,
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,55 @@
+"""Jobs and the nightly schedule: verb phrases a person can start, each with its launch form."""
+
+import dagster as dg
+
+from orchestration.assets.ingest import DELIVERY
+from orchestration.groups import INGEST, LINKAGE, MASTER, PUBLISH, QUALITY, REFERENCE, STAGING
+
+TIMEZONE = "Asia/Shanghai"
+
+INGESTED = dg.AssetSelection.groups(INGEST)
+LINE = dg.AssetSelection.groups(
+    REFERENCE, INGEST, STAGING, LINKAGE, MASTER, QUALITY, PUBLISH
+) - dg.AssetSelection.assets(["release", "archive"])
+
+ingest_deliveries = dg.define_asset_job(
+    "ingest_deliveries",
+    selection=INGESTED,
+    description="只接入来件文件夹中的新文件：登记台账、核对、加密、入库、写回执。不动户档。",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": "3600"},
+)
+
+refresh_master = dg.define_asset_job(
+    "refresh_master",
+    selection=LINE,
+    description="整条线走一遍：接入、暂存、关联、主档、质检、判定、发布。判定不通过时停在发布之前，旧版继续有效。",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": "7200"},
+)
+
+revise_archives = dg.define_asset_job(
+    "revise_archives",
+    selection=dg.AssetSelection.assets(["release", "archive"]),
+    description="季度修订：选择季度分区运行，把当前发布版冻结为该季度的档案。同一季度不能冻结两个不同的版本。",
+    executor_def=dg.in_process_executor,
+)
+
+refresh_master_nightly = dg.ScheduleDefinition(
+    name="refresh_master_nightly",
+    job=refresh_master,
+    cron_schedule="30 1 * * *",
+    execution_timezone=TIMEZONE,
+    description="每天凌晨 1:30（北京时间）整条线走一遍，业务日期为当天。",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+revise_archives_quarterly = dg.build_schedule_from_partitioned_job(
+    revise_archives,
+    name="revise_archives_quarterly",
+    description="每季度首日凌晨 4 点（北京时间）冻结上一季度的档案。",
+    hour_of_day=4,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+__all__ = ["DELIVERY", "ingest_deliveries", "refresh_master", "refresh_master_nightly", "revise_archives"]

@@ -1,0 +1,143 @@
+"""What starts by itself: new files in the landing folder, alerts that wait, runs that failed."""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from sqlalchemy import Engine, text
+
+from infra.mail import MailTransport
+from orchestration import runs
+from orchestration.jobs import ingest_deliveries, refresh_master
+from orchestration.platform import open_platform
+from quality.alerts import deliver_alerts, queue_alerts
+
+MAX_ATTEMPTS = 3
+# A tick must stay short: what is over this waits for the next one.
+MAX_BYTES_A_TICK = 200 * 2**20
+
+
+def regular_files(landing: Path) -> Iterator[Path]:
+    """Files two folders below the landing folder; links, pipes and hidden or lock files are nobody's delivery."""
+    for path in sorted(landing.glob("*/*/*")):
+        if path.name.startswith((".", "~$")) or path.suffix in {".part", ".tmp", ".swp"}:
+            continue
+        try:
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+        except OSError:  # gone or unreadable between listing and looking: the next tick sees it again
+            continue
+
+
+def unseen_files(engine: Engine, landing: Path) -> dict[str, list[int]]:
+    """Files that no ledger row knows, by absolute path: [size, modification time in ns]."""
+    with engine.connect() as connection:
+        known = {
+            (path, size, modified)
+            for path, size, modified in connection.execute(
+                text("select source_path, file_size, file_modified_ns from ops.delivery")
+            )
+        }
+    unseen: dict[str, list[int]] = {}
+    for path in regular_files(landing):
+        look = path.lstat()
+        if (str(path), look.st_size, look.st_mtime_ns) not in known:
+            unseen[str(path)] = [look.st_size, look.st_mtime_ns]
+    return unseen
+
+
+def digest_of(path: str) -> str | None:
+    """sha256 of a file's bytes; None when it cannot be read now."""
+    digest = hashlib.sha256()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dg.sensor(
+    name="landing_sensor",
+    job=ingest_deliveries,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="看守来件文件夹：有新文件且已停止增长时接入。同一内容最多自动试三次；一个坏文件不影响其他文件。",
+)
+def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Request one run for the stable new files.
+
+    The ledger decides what is new, not the run key: a run key is used up for ever, also by a failed run, so it carries
+    the number of the attempt.
+    """
+    platform = open_platform()
+    remembered = json.loads(context.cursor) if context.cursor else {}
+    unseen = unseen_files(platform.engine, platform.settings.landing)
+    stable, budget = [], MAX_BYTES_A_TICK
+    for path, look in unseen.items():
+        if remembered.get("seen", {}).get(path) == look and (look[0] <= budget or not stable):
+            stable.append(path)
+            budget -= look[0]
+    attempts: dict[str, int] = remembered.get("attempts", {})
+    cursor = {"seen": unseen, "attempts": attempts}
+
+    under_way = context.instance.get_runs(
+        dg.RunsFilter(
+            job_name=ingest_deliveries.name,
+            statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
+        ),
+        limit=1,
+    )
+    if under_way or not stable:
+        context.update_cursor(json.dumps(cursor))
+        return dg.SkipReason(
+            "接入正在进行。" if under_way else f"没有可接入的新文件（{len(unseen)} 个仍在增长或首次看到）。"
+        )
+
+    contents = hashlib.sha256("|".join(sorted(filter(None, map(digest_of, stable)))).encode()).hexdigest()[
+        :16
+    ]
+    attempt = attempts.get(contents, 0) + 1
+    if attempt > MAX_ATTEMPTS:
+        context.update_cursor(json.dumps(cursor))
+        return dg.SkipReason(f"同一批文件已自动试过 {MAX_ATTEMPTS} 次，请查看失败的运行后手动接入。")
+    cursor["attempts"] = {contents: attempt}
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=f"{contents}-{attempt}", tags={"yihu/files": str(len(stable))})],
+        cursor=json.dumps(cursor),
+    )
+
+
+@dg.run_failure_sensor(
+    name="failed_run_sensor",
+    monitored_jobs=[ingest_deliveries, refresh_master],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="运行失败时记入刷新日志并发告警邮件；因判定未通过而停下的运行已有判定邮件，不再重复。",
+)
+def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
+    """Log the failure of a run and mail it, unless the gate's own mail said it already."""
+    platform = open_platform()
+    runs.close_refresh(platform.engine, context.dagster_run.run_id, "failed")
+    queue_alerts(platform.engine, None)
+    deliver_alerts(platform.engine, MailTransport.from_settings(platform.settings), platform.settings)
+
+
+@dg.sensor(
+    name="alert_sensor",
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="发送等待中的告警邮件；邮件服务器不可用时逐次推迟，恢复后按序补发，每封只发一次。",
+)
+def alert_sensor(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Deliver alerts that wait in the outbox."""
+    platform = open_platform()
+    delivered = deliver_alerts(
+        platform.engine, MailTransport.from_settings(platform.settings), platform.settings
+    )
+    return dg.SkipReason(f"告警邮件：{delivered}")
