@@ -115,3 +115,10 @@ create table ops.alert (
     created_at timestamptz not null default now(),
     sent_at timestamptz
 );
+
+-- Fingerprints of the keys this database has values under, so that a wrong key file is noticed at the door.
+create table ops.field_key (
+    key_id text primary key,
+    fingerprint text not null,
+    first_seen_at timestamptz not null default now()
+);

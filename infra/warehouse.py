@@ -1,0 +1,258 @@
+"""The warehouse: one PostgreSQL database, embedded or given by URL, checked, migrated, and reached by one engine.
+
+Which tables there are is said by ``infra/migrations`` and by dbt; how the embedded server is run by
+``infra.postgres``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from infra.errors import PermanentError, TransientError, safe_message
+from infra.migrations import migrate
+from infra.postgres import EmbeddedServer
+from infra.settings import Settings
+
+DATABASE: Final = "yihu"
+DAGSTER_DATABASE: Final = "dagster"
+MINIMUM_VERSION: Final = 15
+
+# Advisory lock keys of one database; any numbers that nobody else uses.
+REFRESH_LOCK: Final = 0x79696875_0001
+
+_UNDEFINED_DATABASE: Final = "3D000"
+_DUPLICATE_DATABASE: Final = ("42P04", "23505")
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
+# A half-open connection is given up after 30 s instead of after hours.
+_CONNECT_ARGUMENTS: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+    "application_name": "yihu",
+}
+
+
+class Warehouse:
+    """The open warehouse. Make it with :func:`open_warehouse`.
+
+    Attributes:
+        engine: SQLAlchemy engine on psycopg 3; sessions run in UTC.
+    """
+
+    def __init__(self, url: URL, dagster_url: URL) -> None:
+        """Wrap two databases that exist; nothing is connected, created or migrated.
+
+        Args:
+            url: The warehouse database.
+            dagster_url: Dagster's storage, another database of the same server.
+        """
+        self._url = url.set(port=url.port or 5432)
+        self._dagster_url = dagster_url.set(port=dagster_url.port or 5432)
+        self.engine: Engine = make_engine(self._url)
+
+    def url(self, driver: str = "psycopg") -> str:
+        """URL of the warehouse with its password: a secret.
+
+        Args:
+            driver: SQLAlchemy driver name; ``""`` gives the plain ``postgresql://`` that libpq and adbc take.
+        """
+        return _render(self._url, driver)
+
+    def dagster_url(self) -> str:
+        """URL of Dagster's storage with its password: a secret.
+
+        The driver is always psycopg2: Dagster sends ``NOTIFY`` with a parameter, which psycopg 3 refuses.
+        """
+        return _render(self._dagster_url, "psycopg2")
+
+    def dbt_environment(self) -> dict[str, str]:
+        """The variables that ``profiles.yml`` reads: ``YIHU_DBT_HOST``, ``_PORT``, ``_USER`` and so on."""
+        sslmode = self._url.query.get("sslmode", "prefer")
+        return {
+            "YIHU_DBT_HOST": self._url.host or "",
+            "YIHU_DBT_PORT": str(self._url.port),
+            "YIHU_DBT_USER": self._url.username or "",
+            "YIHU_DBT_PASSWORD": str(self._url.password or ""),
+            "YIHU_DBT_DATABASE": self._url.database or "",
+            "YIHU_DBT_SSLMODE": sslmode if isinstance(sslmode, str) else sslmode[-1],
+        }
+
+    def close(self) -> None:
+        """Close all connections. An embedded server goes on running; ``EmbeddedServer.stop`` ends it."""
+        self.engine.dispose()
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """Open the warehouse of these settings, ready to use.
+
+    Starts the embedded server when no URL is configured, makes the two databases when they are missing, and
+    migrates the warehouse to the newest revision. Idempotent, and safe when several processes do it at once.
+
+    Raises:
+        PermanentError: The server is too old, has the wrong encoding or refuses us; says what to change.
+        TransientError: The server does not answer now.
+    """
+    if settings.warehouse_url is None:
+        address = EmbeddedServer(settings.home).start()
+        maintenance = URL.create(
+            "postgresql", address.user, address.password, address.host, address.port, "postgres"
+        )
+        url, dagster_url = maintenance.set(database=DATABASE), maintenance.set(database=DAGSTER_DATABASE)
+        _ensure_database(maintenance, DATABASE)
+    else:
+        url = make_url(settings.warehouse_url.get_secret_value())
+        maintenance, dagster_url = url, url.set(database=f"{url.database}_{DAGSTER_DATABASE}")
+    _check_server(url)
+    _ensure_database(maintenance, dagster_url.database or "")
+    for database_url in (url, dagster_url):
+        _ensure_utc(database_url)
+    warehouse = Warehouse(url, dagster_url)
+    migrate(warehouse.engine)
+    return warehouse
+
+
+def make_engine(url: URL) -> Engine:
+    """A SQLAlchemy engine on psycopg 3 whose errors and logs do not show parameters."""
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args=dict(_CONNECT_ARGUMENTS),
+    )
+
+
+@contextlib.contextmanager
+def refresh_lock(engine: Engine) -> Iterator[None]:
+    """Hold the lock of the one refresh that may run at a time, on a connection of its own.
+
+    The server frees it when the holder's connection ends, however it ends.
+
+    Raises:
+        TransientError: Another refresh holds it.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": REFRESH_LOCK}):
+            raise TransientError(
+                "开始刷新",
+                came="另一次刷新正在进行",
+                expected="同一时间只有一次刷新",
+                next_step="等它结束后再运行",
+            )
+        try:
+            yield
+        finally:
+            # After a lost connection the lock is gone anyway, and the error that matters is the body's.
+            with contextlib.suppress(DBAPIError):
+                connection.execute(text("select pg_advisory_unlock(:key)"), {"key": REFRESH_LOCK})
+
+
+def _render(url: URL, driver: str) -> str:
+    drivername = f"postgresql+{driver}" if driver else "postgresql"
+    return url.set(drivername=drivername).render_as_string(hide_password=False)
+
+
+@contextlib.contextmanager
+def _session(url: URL) -> Iterator[Connection]:
+    """One autocommit connection, with the troubles of connecting told as errors of ours."""
+    engine = make_engine(url)
+    where = f"{url.host}:{url.port or 5432}/{url.database}"
+    try:
+        try:
+            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        except OperationalError as error:
+            raise _connection_error(where, str(url.database), error) from None
+        with connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _connection_error(where: str, database: str, error: OperationalError) -> PermanentError | TransientError:
+    # libpq gives no SQLSTATE for a refused connection; its text names user and database, no data.
+    message = str(error.orig).strip()
+    if f'database "{database}" does not exist' in message:
+        return PermanentError(
+            "连接数据仓库",
+            came=f"{where} 上没有数据库 {database}",
+            next_step=f"执行 create database {database} encoding 'UTF8' template template0 后重试",
+        )
+    if (
+        "authentication failed" in message
+        or "no pg_hba.conf entry" in message
+        or "permission denied" in message
+    ):
+        return PermanentError(
+            "连接数据仓库",
+            came=f"{where} 拒绝了该用户",
+            next_step="核对 YIHU_WAREHOUSE_URL 的用户和密码，以及服务器的 pg_hba.conf",
+        )
+    return TransientError(
+        "连接数据仓库", came=f"{where} 没有应答", next_step="确认服务器已启动、地址和端口无误后重试"
+    )
+
+
+def _ensure_database(maintenance: URL, database: str) -> None:
+    with _session(maintenance) as connection:
+        if connection.scalar(text("select true from pg_database where datname = :name"), {"name": database}):
+            return
+        quoted = connection.dialect.identifier_preparer.quote(database)
+        try:
+            connection.execute(text(f"create database {quoted} encoding 'UTF8' template template0"))
+        except DBAPIError as error:
+            sqlstate = getattr(error.orig, "sqlstate", None)
+            if sqlstate in _DUPLICATE_DATABASE:
+                return  # another process made it meanwhile
+            if sqlstate != _INSUFFICIENT_PRIVILEGE:
+                raise
+            raise PermanentError(
+                "建立数据库",
+                came=f"没有数据库 {database}，用户 {maintenance.username} 也无权建立",
+                next_step=f"请管理员执行 create database {quoted} owner {maintenance.username} "
+                "encoding 'UTF8' template template0",
+            ) from None
+
+
+def _check_server(url: URL) -> None:
+    with _session(url) as connection:
+        version = int(connection.scalar(text("show server_version_num")) or 0)
+        if version < MINIMUM_VERSION * 10_000:
+            raise PermanentError(
+                "检查数据仓库",
+                came=f"PostgreSQL {version // 10_000}",
+                expected=f"PostgreSQL {MINIMUM_VERSION} 或更新",
+                next_step="升级服务器，或不设 YIHU_WAREHOUSE_URL 使用内嵌数据库",
+            )
+        encoding = connection.scalar(text("show server_encoding"))
+        # Under locale C Chinese characters are no letters: regular expressions and trigrams miss them silently.
+        knows_chinese = connection.scalar(text(r"select '户' ~ '\w'")) if encoding == "UTF8" else False
+        if not knows_chinese:
+            raise PermanentError(
+                "检查数据仓库",
+                came=f"数据库 {url.database} 的编码是 {encoding}，其区域设置不认识汉字",
+                expected="编码 UTF8，区域设置为 C.UTF-8 或其他 UTF-8 区域",
+                next_step=f"重建：create database {url.database} encoding 'UTF8' locale 'C.UTF-8' template template0",
+            )
+
+
+def _ensure_utc(url: URL) -> None:
+    """Make sessions of a database run in UTC by default; Dagster's server-side defaults are 8 hours off otherwise."""
+    with _session(url) as connection:
+        if connection.scalar(text("show timezone")) in ("UTC", "Etc/UTC"):
+            return
+        quoted = connection.dialect.identifier_preparer.quote(url.database or "")
+        statement = f"alter database {quoted} set timezone to 'UTC'"
+        try:
+            connection.execute(text(statement))
+        except DBAPIError as error:
+            raise PermanentError(
+                "设置数据库时区",
+                came=f"数据库 {url.database} 的时区不是 UTC，也无权更改（{safe_message(error)}）",
+                next_step=f"请管理员执行 {statement}",
+            ) from None
