@@ -13,16 +13,18 @@ create schema if not exists published;
 -- dbt fills it later; it exists now so that the publisher's rights can be given once.
 create schema if not exists candidate;
 
+-- The role itself is made by the migration. On servers from 16 on, having made a role is not yet being able to act
+-- as it; and where an administrator gave the membership, there is nothing left to grant.
 do $$
 begin
-    if not exists (select from pg_roles where rolname = 'yihu_publisher') then
-        create role yihu_publisher nologin;
+    if not pg_has_role(
+        current_user, 'yihu_publisher',
+        case when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end
+    ) then
+        grant yihu_publisher to current_user;
     end if;
-exception when duplicate_object or unique_violation then
-    null;  -- roles belong to the server: another database of it was migrating at the same moment
 end
 $$;
-grant yihu_publisher to current_user;
 
 -- The rows ---------------------------------------------------------------------------------------------------
 

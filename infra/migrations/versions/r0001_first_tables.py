@@ -21,9 +21,10 @@ def upgrade() -> None:
     assert isinstance(connection, Connection)
     _make_publisher_role(connection)
     for schema in SCHEMAS:
-        path = Path(__file__).parent.parent / "sql" / f"0001_{schema}.sql"
-        # Without parameters psycopg sends the text as it is: many statements, and % means %.
-        connection.execute(path.read_bytes())
+        # In name order: 0001_release.sql, then its continuations 0001_release_gate.sql and so on.
+        for path in sorted((Path(__file__).parent.parent / "sql").glob(f"0001_{schema}*.sql")):
+            # Without parameters psycopg sends the text as it is: many statements, and % means %.
+            connection.execute(path.read_bytes())
     connection.execute("revoke all on schema public from public")
     # Temporary tables and functions would let a login shadow names and plant functions in pg_temp.
     database = Identifier(connection.info.dbname)
