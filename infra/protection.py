@@ -298,9 +298,8 @@ class FieldProtector:
         with engine.begin() as connection:
             # Serialises two first starts with different new key files: the second sees the first one's rows.
             connection.execute(text("lock table ops.field_key in share row exclusive mode"))
-            known: dict[str, str] = dict(
-                connection.execute(text("select key_id, fingerprint from ops.field_key")).tuples().all()
-            )
+            rows = connection.execute(text("select key_id, fingerprint from ops.field_key"))
+            known = {str(key_id): str(fingerprint) for key_id, fingerprint in rows}
             wrong = sorted(key_id for key_id in known if fingerprints.get(key_id) != known[key_id])
             if wrong:
                 raise PermanentError(

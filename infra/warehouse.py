@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+import psycopg
+from psycopg import errors
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
-from infra.errors import PermanentError, TransientError, safe_message
+from infra.errors import PermanentError, TransientError
 from infra.migrations import migrate
 from infra.postgres import EmbeddedServer
 from infra.settings import Settings
@@ -25,9 +28,6 @@ MINIMUM_VERSION: Final = 15
 # Advisory lock keys of one database; any numbers that nobody else uses.
 REFRESH_LOCK: Final = 0x79696875_0001
 
-_UNDEFINED_DATABASE: Final = "3D000"
-_DUPLICATE_DATABASE: Final = ("42P04", "23505")
-_INSUFFICIENT_PRIVILEGE: Final = "42501"
 # A half-open connection is given up after 30 s instead of after hours.
 _CONNECT_ARGUMENTS: Final = {
     "connect_timeout": 10,
@@ -105,16 +105,20 @@ def open_warehouse(settings: Settings) -> Warehouse:
             "postgresql", address.user, address.password, address.host, address.port, "postgres"
         )
         url, dagster_url = maintenance.set(database=DATABASE), maintenance.set(database=DAGSTER_DATABASE)
-        _ensure_database(maintenance, DATABASE)
+        _ensure_database(maintenance, url)
     else:
         url = make_url(settings.warehouse_url.get_secret_value())
         maintenance, dagster_url = url, url.set(database=f"{url.database}_{DAGSTER_DATABASE}")
     _check_server(url)
-    _ensure_database(maintenance, dagster_url.database or "")
+    _ensure_database(maintenance, dagster_url)
     for database_url in (url, dagster_url):
         _ensure_utc(database_url)
     warehouse = Warehouse(url, dagster_url)
-    migrate(warehouse.engine)
+    try:
+        migrate(warehouse.engine)
+    except BaseException:
+        warehouse.close()
+        raise
     return warehouse
 
 
@@ -159,69 +163,84 @@ def _render(url: URL, driver: str) -> str:
 
 
 @contextlib.contextmanager
-def _session(url: URL) -> Iterator[Connection]:
+def _session(url: URL) -> Iterator[psycopg.Connection]:
     """One autocommit connection, with the troubles of connecting told as errors of ours."""
-    engine = make_engine(url)
-    where = f"{url.host}:{url.port or 5432}/{url.database}"
+    options: dict[str, Any] = {**_CONNECT_ARGUMENTS, **url.query}
     try:
-        try:
-            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        except OperationalError as error:
-            raise _connection_error(where, str(url.database), error) from None
-        with connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _connection_error(where: str, database: str, error: OperationalError) -> PermanentError | TransientError:
-    # libpq gives no SQLSTATE for a refused connection; its text names user and database, no data.
-    message = str(error.orig).strip()
-    if f'database "{database}" does not exist' in message:
-        return PermanentError(
-            "连接数据仓库",
-            came=f"{where} 上没有数据库 {database}",
-            next_step=f"执行 create database {database} encoding 'UTF8' template template0 后重试",
+        connection = psycopg.connect(
+            host=url.host,
+            port=url.port or 5432,
+            user=url.username,
+            password=str(url.password or ""),
+            dbname=url.database,
+            autocommit=True,
+            **options,
         )
-    if (
-        "authentication failed" in message
-        or "no pg_hba.conf entry" in message
-        or "permission denied" in message
+    except psycopg.OperationalError as error:
+        raise _connection_error(url, str(error)) from None
+    with connection:
+        yield connection
+
+
+def _connection_error(url: URL, message: str) -> PermanentError | TransientError:
+    # libpq gives no SQLSTATE for a refused connection. Its text names host, user and database, no data.
+    doing, where = "连接数据仓库", f"{url.host}:{url.port or 5432}"
+    if f'database "{url.database}" does not exist' in message:
+        return PermanentError(
+            doing,
+            came=f"{where} 上没有数据库 {url.database}",
+            next_step=f"请管理员执行 {_create_database(url)}",
+        )
+    if any(
+        mark in message for mark in ("authentication failed", "no pg_hba.conf entry", "permission denied")
     ):
         return PermanentError(
-            "连接数据仓库",
-            came=f"{where} 拒绝了该用户",
+            doing,
+            came=f"{where} 拒绝用户 {url.username} 连接数据库 {url.database}",
             next_step="核对 YIHU_WAREHOUSE_URL 的用户和密码，以及服务器的 pg_hba.conf",
         )
-    return TransientError(
-        "连接数据仓库", came=f"{where} 没有应答", next_step="确认服务器已启动、地址和端口无误后重试"
+    if "invalid connection option" in message or "invalid sslmode value" in message:
+        return PermanentError(
+            doing, came="地址中的连接选项无效", next_step="核对 YIHU_WAREHOUSE_URL 中 ? 之后的部分"
+        )
+    return TransientError(doing, came=f"{where} 没有应答", next_step="确认服务器已启动、地址和端口无误后重试")
+
+
+def _quoted(name: str | None) -> str:
+    return Identifier(name or "").as_string()
+
+
+def _create_database(url: URL) -> str:
+    """What an administrator has to run for a database that is missing."""
+    return (
+        f"create database {_quoted(url.database)} owner {_quoted(url.username)}"
+        " encoding 'UTF8' locale 'C.UTF-8' template template0"
     )
 
 
-def _ensure_database(maintenance: URL, database: str) -> None:
+def _ensure_database(maintenance: URL, url: URL) -> None:
     with _session(maintenance) as connection:
-        if connection.scalar(text("select true from pg_database where datname = :name"), {"name": database}):
+        if connection.execute("select from pg_database where datname = %s", [url.database]).rowcount:
             return
-        quoted = connection.dialect.identifier_preparer.quote(database)
         try:
-            connection.execute(text(f"create database {quoted} encoding 'UTF8' template template0"))
-        except DBAPIError as error:
-            sqlstate = getattr(error.orig, "sqlstate", None)
-            if sqlstate in _DUPLICATE_DATABASE:
-                return  # another process made it meanwhile
-            if sqlstate != _INSUFFICIENT_PRIVILEGE:
-                raise
+            connection.execute(
+                SQL("create database {} encoding 'UTF8' template template0").format(
+                    Identifier(url.database or "")
+                )
+            )
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            return  # another process made it meanwhile
+        except errors.InsufficientPrivilege:
             raise PermanentError(
                 "建立数据库",
-                came=f"没有数据库 {database}，用户 {maintenance.username} 也无权建立",
-                next_step=f"请管理员执行 create database {quoted} owner {maintenance.username} "
-                "encoding 'UTF8' template template0",
+                came=f"没有数据库 {url.database}，用户 {url.username} 也无权建立",
+                next_step=f"请管理员执行 {_create_database(url)}",
             ) from None
 
 
 def _check_server(url: URL) -> None:
     with _session(url) as connection:
-        version = int(connection.scalar(text("show server_version_num")) or 0)
+        version = connection.info.server_version
         if version < MINIMUM_VERSION * 10_000:
             raise PermanentError(
                 "检查数据仓库",
@@ -229,30 +248,28 @@ def _check_server(url: URL) -> None:
                 expected=f"PostgreSQL {MINIMUM_VERSION} 或更新",
                 next_step="升级服务器，或不设 YIHU_WAREHOUSE_URL 使用内嵌数据库",
             )
-        encoding = connection.scalar(text("show server_encoding"))
+        encoding = connection.info.parameter_status("server_encoding")
         # Under locale C Chinese characters are no letters: regular expressions and trigrams miss them silently.
-        knows_chinese = connection.scalar(text(r"select '户' ~ '\w'")) if encoding == "UTF8" else False
-        if not knows_chinese:
+        if encoding != "UTF8" or connection.execute(r"select '户' ~ '\w'").fetchone() != (True,):
             raise PermanentError(
                 "检查数据仓库",
                 came=f"数据库 {url.database} 的编码是 {encoding}，其区域设置不认识汉字",
                 expected="编码 UTF8，区域设置为 C.UTF-8 或其他 UTF-8 区域",
-                next_step=f"重建：create database {url.database} encoding 'UTF8' locale 'C.UTF-8' template template0",
+                next_step=f"请管理员重建：{_create_database(url)}",
             )
 
 
 def _ensure_utc(url: URL) -> None:
-    """Make sessions of a database run in UTC by default; Dagster's server-side defaults are 8 hours off otherwise."""
+    """Make UTC the default of a database's sessions: else Dagster's server-side times are 8 hours off."""
     with _session(url) as connection:
-        if connection.scalar(text("show timezone")) in ("UTC", "Etc/UTC"):
+        if connection.info.parameter_status("TimeZone") in ("UTC", "Etc/UTC"):
             return
-        quoted = connection.dialect.identifier_preparer.quote(url.database or "")
-        statement = f"alter database {quoted} set timezone to 'UTC'"
+        statement = f"alter database {_quoted(url.database)} set timezone to 'UTC'"
         try:
-            connection.execute(text(statement))
-        except DBAPIError as error:
+            connection.execute(statement.encode())
+        except errors.InsufficientPrivilege:
             raise PermanentError(
                 "设置数据库时区",
-                came=f"数据库 {url.database} 的时区不是 UTC，也无权更改（{safe_message(error)}）",
+                came=f"数据库 {url.database} 的时区不是 UTC，用户 {url.username} 也无权更改",
                 next_step=f"请管理员执行 {statement}",
             ) from None

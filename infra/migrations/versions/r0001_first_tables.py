@@ -1,5 +1,6 @@
 """The first tables of every station, and what every login is denied."""
 
+import contextlib
 from pathlib import Path
 
 from alembic import op
@@ -32,17 +33,27 @@ def upgrade() -> None:
 
 
 def _make_publisher_role(connection: Connection) -> None:
-    """The group role of those who may publish. Roles belong to the server: another database may have made it."""
-    if connection.execute("select from pg_roles where rolname = %s", [PUBLISHER]).rowcount:
-        return
+    """The group role of those who may publish, with ourselves in it.
+
+    Roles belong to the server: another database's migration, or an administrator, may have made it. On servers from
+    16 on, having made a role is not yet being able to act as it.
+    """
+    role = Identifier(PUBLISHER)
+    right = "set" if connection.info.server_version >= 160_000 else "member"
     try:
-        with connection.transaction():
-            connection.execute(SQL("create role {} nologin").format(Identifier(PUBLISHER)))
-    except (errors.DuplicateObject, errors.UniqueViolation):
-        return  # made by another database's migration meanwhile
+        if not connection.execute("select from pg_roles where rolname = %s", [PUBLISHER]).rowcount:
+            # A savepoint: losing the race against another database's migration must not end ours.
+            with (
+                contextlib.suppress(errors.DuplicateObject, errors.UniqueViolation),
+                connection.transaction(),
+            ):
+                connection.execute(SQL("create role {} nologin").format(role))
+        if connection.execute("select pg_has_role(%s, %s)", [PUBLISHER, right]).fetchone() != (True,):
+            connection.execute(SQL("grant {} to current_user").format(role))
     except errors.InsufficientPrivilege:
         raise PermanentError(
             "建立数据库角色",
-            came=f"没有角色 {PUBLISHER}，当前用户也无权建立（缺少 CREATEROLE）",
-            next_step=f"请管理员执行 create role {PUBLISHER} nologin，然后重试",
+            came=f"用户 {connection.info.user} 无权建立角色 {PUBLISHER} 或加入它",
+            next_step=f"请管理员执行 create role {PUBLISHER} nologin（如尚无此角色）"
+            f" 和 grant {PUBLISHER} to {connection.info.user}，然后重试",
         ) from None
