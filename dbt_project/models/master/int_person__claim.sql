@@ -1,0 +1,174 @@
+{{ config(materialized='view') }}
+
+with
+
+records as (
+
+    select *
+    from {{ ref('int_person_record') }}
+
+),
+
+links as (
+
+    select
+        record_id,
+        person_id
+    from {{ source('linkage', 'record_link') }}
+    where person_id is not null
+
+),
+
+linked_records as (
+
+    select
+        links.person_id,
+        records.*,
+        -- An id that contradicts the birth date or sex of its own row was probably typed from somebody else's card.
+        (
+            records.birth_date <> records.id_no_birth_date
+            or (records.sex_code in ('1', '2') and records.sex_code <> records.id_no_sex_code)
+        ) is true as contradicts_its_id
+    from records
+    inner join links
+        on records.record_id = links.record_id
+
+),
+
+claims as (
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        list_code as source_code,
+        snapshot_date,
+        evidence_date,
+        'person_name' as attribute,
+        0 as validity_rank,
+        person_name_key as value_key,
+        -- Lists are typeset with a space inside short names; it is no part of the name.
+        case
+            when person_name ~ '[一-龥]' then regexp_replace(person_name, '\s', '', 'g')
+            else person_name
+        end as value_text
+    from linked_records
+    where person_name_key is not null
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        list_code as source_code,
+        snapshot_date,
+        evidence_date,
+        'id_no' as attribute,
+        case
+            when id_no_kind = 'valid' and not contradicts_its_id then 0
+            when id_no_kind = 'valid' then 1
+            when id_no_kind = 'other_document' then 2
+            when id_no_kind = 'checksum_wrong' then 3
+            when id_no_kind = 'masked' then 4
+            else 5
+        end as validity_rank,
+        coalesce(id_no_token, id_no_masked) as value_key,
+        id_no_masked as value_text
+    from linked_records
+    where id_no_kind <> 'missing'
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        list_code as source_code,
+        snapshot_date,
+        evidence_date,
+        'birth_date' as attribute,
+        0 as validity_rank,
+        cast(birth_date as text) as value_key,
+        cast(birth_date as text) as value_text
+    from linked_records
+    where birth_date is not null
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        'id_no' as source_code,
+        snapshot_date,
+        evidence_date,
+        'birth_date' as attribute,
+        0 as validity_rank,
+        cast(id_no_birth_date as text) as value_key,
+        cast(id_no_birth_date as text) as value_text
+    from linked_records
+    where id_no_birth_date is not null
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        list_code as source_code,
+        snapshot_date,
+        evidence_date,
+        'sex_code' as attribute,
+        0 as validity_rank,
+        sex_code as value_key,
+        sex_code as value_text
+    from linked_records
+    where sex_code in ('1', '2')
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        'id_no' as source_code,
+        snapshot_date,
+        evidence_date,
+        'sex_code' as attribute,
+        0 as validity_rank,
+        id_no_sex_code as value_key,
+        id_no_sex_code as value_text
+    from linked_records
+    where id_no_sex_code is not null
+
+    union all
+
+    select
+        person_id,
+        record_id,
+        list_code,
+        list_code as source_code,
+        snapshot_date,
+        evidence_date,
+        'phone' as attribute,
+        case when phone_kind = 'mobile' then 0 else 1 end as validity_rank,
+        phone_token as value_key,
+        phone_masked as value_text
+    from linked_records
+    where phone_kind in ('mobile', 'landline')
+
+)
+
+select
+    person_id,
+    record_id,
+    list_code,
+    source_code,
+    snapshot_date,
+    evidence_date,
+    attribute,
+    validity_rank,
+    value_key,
+    value_text
+from claims
