@@ -117,7 +117,10 @@ class EmbeddedServer:
             return _stop(placement)
 
     def status(self) -> ServerStatus:
-        """Whether the server runs, and where; starts nothing."""
+        """Whether the server runs, and where; starts and makes nothing."""
+        if not (self._home / "postgres").is_dir():
+            data = self._home / "postgres" / "data"
+            return ServerStatus(is_running=False, port=None, pid=None, data=data, log=data / "server.log")
         placement = place(self._home)
         pid_file = _read_pid_file(placement.data)
         running = pid_file is not None and _lives_in(placement.data, pid_file.pid)

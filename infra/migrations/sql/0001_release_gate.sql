@@ -10,7 +10,8 @@
 -- sha256 over a line a table: name, row count, sha256 over the sorted md5 of its rows. A row's bytes are its
 -- columns as text, in the order and with the types of the release tables, whatever types dbt gave them, so that
 -- candidate rows and their stamped copies have the same bytes; every setting that shapes text is pinned. Record text,
--- not jsonb: as unambiguous (null and '' differ, separators are quoted) and 3.6 times as fast.
+-- not jsonb: as unambiguous (null and '' differ, separators are quoted) and 3.6 times as fast. Sorted as uuid: faster
+-- than text and free of collations.
 create function release.content_hash(source_schema text, source_release_no bigint)
 returns text
 language plpgsql stable
@@ -46,9 +47,9 @@ begin
             select format(
                 '%%s %%s %%s;', %L::text, count(*),
                 encode(sha256(convert_to(
-                    coalesce(string_agg(r.row_md5, '' order by r.row_md5 collate "C"), ''), 'UTF8')), 'hex')
+                    coalesce(string_agg(r.row_md5::text, '' order by r.row_md5), ''), 'UTF8')), 'hex')
             )
-            from (select md5(row(%s)::text) as row_md5 from %I.%I %s) as r
+            from (select md5(row(%s)::text)::uuid as row_md5 from %I.%I %s) as r
             $query$,
             the_table, the_columns, source_schema, the_table,
             case when source_release_no is not null then format('where release_no = %s', source_release_no) end
