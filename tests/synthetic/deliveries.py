@@ -24,7 +24,7 @@ from tests.synthetic.cards import DisabledPersons, FamilyDoctors, GrantFiles, Ho
 from tests.synthetic.dirt import Dirt
 from tests.synthetic.kinship import relation_to_head
 from tests.synthetic.lists import Cell, ListWriter, Table
-from tests.synthetic.places import SUBDISTRICT, write_address
+from tests.synthetic.places import ADDRESS_STYLES, SUBDISTRICT, write_address
 from tests.synthetic.population import Shares, World
 from tests.synthetic.workbooks import workbook_bytes
 
@@ -36,6 +36,16 @@ FOLDERS = {
     "visit": ("community", "visit"),
 }
 TRUTH_HEADER = ("source", "file", "sheet", "row", "person_uid", "household_uid", "household_uid_then")
+
+
+PERSON_HEADER = (
+    "person_uid", "name", "sex", "birth_date", "id_no", "phone", "household_uid", "relation", "is_present", "is_low_income",
+    "disability_category", "disability_level", "has_family_doctor",
+)  # fmt: skip
+# `addresses`: every right spelling of the door, separated by tabs.
+HOUSEHOLD_HEADER = (
+    "household_uid", "head_uid", "community", "grid", "address_key", "is_low_income", "member_uids", "addresses",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,7 @@ class Rounds:
     # -- truth ------------------------------------------------------------------------------------------------
 
     def _write_truth(self, month: date) -> None:
-        people, households = self.world.people, self.world.households
+        people = self.world.people
         rows = [
             (
                 row.source, row.file, row.sheet, row.row, row.person_uid or "",
@@ -160,34 +170,37 @@ class Rounds:
         folder = self.out / "truth" / f"{month:%Y-%m}"
         _write_csv(folder / "rows.csv", TRUTH_HEADER, rows)
         shutil.copyfile(folder / "rows.csv", self.out / "truth_rows.csv")
-        _write_csv(
-            folder / "persons.csv",
-            ("person_uid", "name", "sex", "birth_date", "id_no", "phone", "household_uid", "relation", "is_present", "has_low_income", "is_disabled"),
-            (
+        self._write_persons(folder / "persons.csv")
+        self._write_households(folder / "households.csv")
+
+    def _write_persons(self, path: Path) -> None:
+        people, households = self.world.people, self.world.households
+        lines = []
+        for person in people.values():
+            household = households[person.household_uid]
+            category, level = person.disability or ("", "")
+            covered = household.grant is not None and person.uid in household.grant.member_uids
+            lines.append(
                 (
-                    p.uid, p.name, p.sex, p.birth, p.id_no, p.phone, p.household_uid,
-                    relation_to_head(people, p, people[households[p.household_uid].head]), int(p.is_present),
-                    int((grant := households[p.household_uid].grant) is not None and p.uid in grant.member_uids), int(p.disability is not None),
+                    person.uid, person.name, person.sex, person.birth, person.id_no, person.phone, person.household_uid,
+                    relation_to_head(people, person, people[household.head]), int(person.is_present), int(covered), category, level,
+                    int(person.has_family_doctor),
                 )
-                for p in people.values()
-            ),
-        )  # fmt: skip
-        _write_csv(
-            folder / "households.csv",
-            ("household_uid", "head_uid", "community", "grid", "address", "address_key", "member_uids"),
-            (
+            )  # fmt: skip
+        _write_csv(path, PERSON_HEADER, lines)
+
+    def _write_households(self, path: Path) -> None:
+        lines = []
+        for household in self.world.households.values():
+            door = household.door
+            spellings = dict.fromkeys(write_address(door, style) for style, _ in ADDRESS_STYLES)
+            lines.append(
                 (
-                    h.uid,
-                    h.head,
-                    h.door.community,
-                    h.door.grid,
-                    write_address(h.door, "plain"),
-                    h.door.key,
-                    " ".join(map(str, h.members)),
+                    household.uid, household.head, door.community, door.grid, door.key, int(household.grant is not None),
+                    " ".join(map(str, household.members)), "\t".join(spellings),
                 )
-                for h in households.values()
-            ),
-        )
+            )  # fmt: skip
+        _write_csv(path, HOUSEHOLD_HEADER, lines)
 
 
 def generate(

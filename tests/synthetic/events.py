@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from tests.synthetic import names
+from tests.synthetic.circumstances import grant_low_income, settle, settle_person
 from tests.synthetic.places import Door
 from tests.synthetic.population import Event, Household, Person, World
 
@@ -158,7 +159,7 @@ class _Month:
                 women.remove(woman)
             else:
                 woman = world.add_person(self.rng, home.uid, man.age(world.today) - 1, "女")
-                world.settle_person(self.rng, woman)
+                settle_person(world, self.rng, woman)
                 woman.phone = world.office.issue_phone()
                 woman.household_uid = 0
             man.spouse, woman.spouse = woman.uid, man.uid
@@ -171,7 +172,7 @@ class _Month:
         for _ in range(len(self.world.current_households())):
             if self.rng.random() < self.rates.household_moves_in:
                 household = self.world.found_random_household(self.rng, self.world.place.take_door(self.rng))
-                self.world.settle(self.rng, household)
+                settle(self.world, self.rng, household)
                 household.moved_on = self.some_day()
                 for person in self.world.members(household):
                     person.moved_on = household.moved_on
@@ -194,7 +195,7 @@ class _Month:
     def grants(self, household: Household) -> None:
         if household.grant is None:
             if self.rng.random() < self.rates.new_grant:
-                self.world.grant_low_income(self.rng, household)
+                grant_low_income(self.world, self.rng, household)
                 self._note(self.some_day(), "grant_began", household.uid)
             return
         covered = [uid for uid in household.grant.member_uids if uid in household.members]

@@ -15,12 +15,29 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "儿媳": ("媳妇",),
     "非亲属": ("其他", "房客"),
 }
+# The fuller words of GB/T 4761 for the words the lists use; an inspector takes them for the same.
+_STANDARD_WORDS: dict[str, tuple[str, ...]] = {
+    "子": ("独生子", "次子", "其他儿子"),
+    "女": ("独生女", "次女", "其他女儿"),
+    "姐": ("姐姐",),
+    "妹": ("妹妹",),
+    "孙子": ("孙子女或外孙子女",),
+    "孙女": ("孙子女或外孙子女",),
+    "外孙": ("孙子女或外孙子女",),
+    "外孙女": ("孙子女或外孙子女",),
+    "其他": ("其他亲属",),
+}
 _SEXED = {"妻": "女", "妻子": "女", "夫": "男", "丈夫": "男"}
 
 
 def synonyms_for(relation: str, sex: str) -> tuple[str, ...]:
     """Words a clerk may write instead, fitting the person's sex."""
     return tuple(word for word in SYNONYMS.get(relation, ()) if _SEXED.get(word, sex) == sex)
+
+
+def is_same_relation(shown: str, true: str, sex: str) -> bool:
+    """Whether a register's word says the true relation (as `relation_to_head` words it)."""
+    return shown in {true, *synonyms_for(true, sex), *_STANDARD_WORDS.get(true, ())}
 
 
 def relation_to_head(people: dict[int, Person], person: Person, head: Person) -> str:

@@ -22,9 +22,6 @@ DISABILITY_CATEGORIES = {
     "6": "精神",
     "7": "多重",
 }
-_CATEGORY_WEIGHTS = (12, 14, 3, 50, 8, 10, 3)
-_LEVEL_WEIGHTS = (12, 20, 30, 38)
-HARDSHIP_REASONS = ("因病", "因残", "缺乏劳动力", "失业", "因学", "其他")
 
 
 @dataclass(frozen=True)
@@ -135,6 +132,8 @@ class World:
     @classmethod
     def create(cls, seed: int, household_count: int, today: date, shares: Shares | None = None) -> "World":
         """A world of that many living households on that day."""
+        from tests.synthetic.circumstances import settle  # which is about worlds itself
+
         place = SubDistrict.build(random.Random(f"{seed}/place"), household_count)
         world = cls(seed, today, shares or Shares(), place, IdentityOffice(random.Random(f"{seed}/identity")))
         rng = random.Random(f"{seed}/world")
@@ -147,12 +146,12 @@ class World:
                 world._add_grown_up_child(rng, household, place.take_door(rng))
         world._rename_to_namesakes(rng)
         for household in world.households.values():
-            world.settle(rng, household)
+            settle(world, rng, household)
         return world
 
     def advance(self, month: date) -> None:
         """Lets the month before `month` (a first of the month) happen: births, deaths, moves, marriages and so on."""
-        from tests.synthetic.events import live_one_month
+        from tests.synthetic.events import live_one_month  # which is about worlds itself
 
         live_one_month(self, month)
 
@@ -195,7 +194,7 @@ class World:
         return household
 
     def found_random_household(self, rng: random.Random, door: Door) -> Household:
-        """A household of a random kind with all its people (without attributes: see `settle`)."""
+        """A household of a random kind with all its people (their attributes: `circumstances`)."""
         household = self.new_household(rng, door)
         kind = rng.choices(
             ("single", "old_single", "couple", "old_couple", "family", "three_generations", "single_parent", "sharers", "skip"),
@@ -382,86 +381,3 @@ class World:
                     person.name = rng.choice(same_sex).name
                 elif share < self.shares.namesake_in_building + self.shares.homophone_in_building:
                     person.name = names.homophone(rng, rng.choice(same_sex).name)
-
-    # -- attributes -------------------------------------------------------------------------------------------
-
-    def settle(self, rng: random.Random, household: Household) -> None:
-        """Gives the household's people phones, work, health, contracts, and the household perhaps a grant."""
-        household.is_unlisted = rng.random() < self.shares.unlisted_household
-        for person in self.members(household):
-            self.settle_person(rng, person)
-        self._give_phones(rng, household)
-        members = self.members(household)
-        weight = (
-            2.2
-            if any(p.disability for p in members)
-            else 1.6
-            if all(p.age(self.today) > 62 for p in members)
-            else 0.8
-        )
-        if rng.random() < self.shares.low_income * weight:
-            self.grant_low_income(rng, household)
-
-    def settle_person(self, rng: random.Random, person: Person) -> None:
-        """Work, health, disability and family doctor by age."""
-        age = person.age(self.today)
-        retirement = 60 if person.sex == "男" else 52
-        if age < 6:
-            person.occupation = "学龄前儿童"
-        elif age < 22:
-            person.occupation = "学生"
-        elif age >= retirement:
-            person.occupation = "退休"
-        else:
-            person.occupation = rng.choices(
-                ("职员", "工人", "个体", "无业", "自由职业", "教师"), (40, 22, 14, 12, 8, 4)
-            )[0]
-        factor = 0.4 if age < 30 else 0.95 if age < 60 else 2.4
-        if rng.random() < self.shares.disabled * factor:
-            category = rng.choices(tuple(DISABILITY_CATEGORIES), _CATEGORY_WEIGHTS)[0]
-            person.disability = (category, rng.choices("1234", _LEVEL_WEIGHTS)[0])
-        chronic_share = 0.02 if age < 40 else 0.15 if age < 60 else 0.42
-        person.conditions = tuple(tag for tag in ("高血压", "糖尿病") if rng.random() < chronic_share)
-        person.health = (
-            "残疾"
-            if person.disability
-            else "慢性病"
-            if person.conditions
-            else rng.choice(("健康", "健康", "一般"))
-        )
-        factor = 1.5 if age >= 65 or person.disability else 1.4 if age < 7 else 0.78
-        person.has_family_doctor = rng.random() < self.shares.family_doctor * factor
-        person.is_unlisted = rng.random() < self.shares.unlisted_person
-
-    def _give_phones(self, rng: random.Random, household: Household) -> None:
-        family_phone = self.office.issue_phone() if rng.random() < self.shares.family_phone else None
-        adult_phones: list[str] = []
-        for person in self.members(household):
-            age = person.age(self.today)
-            if family_phone and not person.is_lodger:
-                person.phone = family_phone
-            elif age >= 16 and rng.random() < (0.95 if age < 70 else 0.72):
-                person.phone = (
-                    self.office.issue_landline()
-                    if age > 65 and rng.random() < 0.06
-                    else self.office.issue_phone()
-                )
-                adult_phones.append(person.phone)
-            elif adult_phones and rng.random() < 0.8:
-                person.phone = rng.choice(adult_phones[:2])
-
-    def grant_low_income(self, rng: random.Random, household: Household) -> None:
-        """A grant for all of the household's relatives, or for one person alone (单人保)."""
-        relatives = [uid for uid in household.members if not self.people[uid].is_lodger]
-        frail = [uid for uid in relatives if self.people[uid].disability]
-        if len(relatives) > 1 and frail and rng.random() < 0.35:
-            relatives = frail[:1]
-        household.grant = Grant(
-            certificate_no=f"D3301020{rng.randrange(10**7):07d}",
-            member_uids=relatives,
-            category="城市低保" if rng.random() < 0.8 else "农村低保",
-            reason=rng.choice(HARDSHIP_REASONS),
-            income_per_head=rng.randint(150, 980),
-            amount=rng.randint(300, 1500) * len(relatives),
-            since=self.today - timedelta(days=rng.randint(40, 3600)),
-        )
