@@ -28,6 +28,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import URL
 
@@ -36,6 +38,12 @@ from infra.postgres import EmbeddedServer, ServerAddress
 from infra.protection import FieldProtector
 from infra.settings import Settings, load_settings
 from infra.warehouse import Warehouse
+
+# The cores are shared: a slow example is no failure. Derandomised: a red test is red again for everybody.
+hypothesis_settings.register_profile(
+    "yihu", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("yihu")
 
 TEMPLATE = "yihu_template"
 _FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -99,9 +107,7 @@ def _warehouses(address: ServerAddress, create: Callable[[], Warehouse]) -> Iter
     yield make
     for warehouse in opened:
         warehouse.close()
-        _administer(
-            address, "drop database {} with (force)", str(warehouse.engine.url.database)
-        )
+        _administer(address, "drop database {} with (force)", str(warehouse.engine.url.database))
 
 
 @pytest.fixture

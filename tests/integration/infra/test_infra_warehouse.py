@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
+import infra.warehouse
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.migrations import migrate, pending_migrations
 from infra.postgres import ServerAddress
@@ -139,6 +142,34 @@ def test_database_that_cannot_hold_chinese_is_refused(
     administrator.run(statement, undo="drop database unfit with (force)")
     with pytest.raises(PermanentError, match=said):
         open_warehouse(make_settings(YIHU_WAREHOUSE_URL=administrator.url("unfit")))
+
+
+def test_server_that_is_too_old_is_refused(
+    administrator: Administrator, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No old server is at hand; a newer minimum makes this one old.
+    monkeypatch.setattr(infra.warehouse, "MINIMUM_VERSION", 99)
+    with pytest.raises(PermanentError, match="PostgreSQL 18。应为：PostgreSQL 99 或更新"):
+        open_warehouse(make_settings(YIHU_WAREHOUSE_URL=administrator.url("postgres")))
+
+
+def test_processes_that_open_a_new_home_at_once_all_get_the_whole_warehouse(scratch_folder: Path) -> None:
+    script = (
+        "import sys; from infra.settings import load_settings; from infra.warehouse import open_warehouse\n"
+        "from infra.protection import FieldProtector; from infra.migrations import pending_migrations\n"
+        "settings = load_settings({'YIHU_HOME': sys.argv[1]}); warehouse = open_warehouse(settings)\n"
+        "FieldProtector.open(settings).confirm_keys(warehouse.engine)\n"
+        "print(warehouse.url(), pending_migrations(warehouse.engine))"
+    )
+
+    def open_once(_: int) -> str:
+        command = [sys.executable, "-c", script, str(scratch_folder)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    with ThreadPoolExecutor(3) as pool:
+        (said,) = set(pool.map(open_once, range(3)))
+    assert said.startswith("postgresql+psycopg://")
+    assert said.endswith("/yihu []\n")
 
 
 def test_missing_database_wrong_password_and_silent_server_are_told_apart(

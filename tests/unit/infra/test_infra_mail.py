@@ -206,6 +206,7 @@ def test_starttls_that_the_server_lacks_is_never_skipped(serve: Callable[..., in
         transport(f"smtp+starttls://127.0.0.1:{serve(Answers())}").send(message())
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 def test_wrong_login_is_permanent_and_shows_no_password(serve: Callable[..., int]) -> None:
     def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         return AuthResult(success=data.password == b"right", handled=False)
