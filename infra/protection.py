@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -347,6 +347,3 @@ def _mask(text: str, *, shown_before: int = 0, shown_after: int = 0) -> str:
     if hidden < 1:
         return "*" * len(text)
     return f"{text[:shown_before]}{'*' * hidden}{text[len(text) - shown_after :]}"
-
-
-assert set(get_args(FieldCipher)) == set(_KEY_BYTES) == set(_CIPHERS)
