@@ -100,7 +100,11 @@ def status() -> None:
 @main.command(help="打印全部设置项、当前值与含义（口令不显示）。")
 def settings() -> None:
     """Print every variable of the environment that the platform reads."""
-    click.echo(describe_settings(load_settings()))
+    values = load_settings()
+    for variable in describe_settings():
+        click.echo(f"{variable.name}  {variable.meaning}（默认：{variable.default}）")
+        value = getattr(values, variable.name.removeprefix("YIHU_").lower())
+        click.echo(f"    现在：{value if value not in (None, (), '') else '未设置'}")
 
 
 @main.group(help="来件：查看、放行。")
@@ -223,6 +227,8 @@ def ui() -> None:
 @main.command(help="停止这个平台的内嵌数据库。")
 def stop() -> None:
     """Stop the embedded server, if it is the one configured and it runs."""
-    from infra.warehouse import stop_warehouse
+    from infra.postgres import EmbeddedServer
 
-    click.echo("已停止。" if stop_warehouse(load_settings()) else "没有在运行。")
+    values = load_settings()
+    stopped = values.warehouse_url is None and EmbeddedServer(values.home).stop()
+    click.echo("已停止。" if stopped else "没有在运行。")

@@ -59,7 +59,10 @@ def open_platform() -> Platform:
     """Open the platform the environment describes; started, migrated and ready."""
     settings = load_settings()
     warehouse = open_warehouse(settings)
-    return Platform(settings, warehouse, FieldProtector.open(settings))
+    protector = FieldProtector.open(settings)
+    protector.confirm_keys(warehouse.engine)
+    os.environ.update(warehouse.dbt_environment())
+    return Platform(settings, warehouse, protector)
 
 
 def dagster_home(platform: Platform) -> Path:

@@ -15,11 +15,7 @@ def defs() -> dg.Definitions:
 
 
 def keys(defs: dg.Definitions, schema: str) -> set[str]:
-    return {
-        key.path[-1]
-        for key in defs.resolve_asset_graph().get_all_asset_keys()
-        if key.path[0] == schema
-    }
+    return {key.path[-1] for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == schema}
 
 
 def test_the_stations_stand_in_the_graph(defs):
@@ -32,7 +28,13 @@ def test_the_stations_stand_in_the_graph(defs):
     }
     assert keys(defs, "linkage") == {"record_link", "household_membership", "identity_event"}
     assert keys(defs, "master") >= {"person", "household", "household_member", "visit"}
-    assert keys(defs, "candidate") == {"person", "household", "household_member", "source_record", "id_history"}
+    assert keys(defs, "candidate") == {
+        "person",
+        "household",
+        "household_member",
+        "source_record",
+        "id_history",
+    }
     assert keys(defs, "quality") == {"check_result", "verdict"}
     assert keys(defs, "published") == {"release"}
     assert keys(defs, "release") == {"archive"}

@@ -58,7 +58,9 @@ def test_no_module_docstring_is_missing():
 
 
 def test_no_registry_host_and_no_path_of_a_machine_is_named():
-    hosts = re.compile(r"(py[p]i|python[h]osted|npm[j]s|deb\.deb[i]an)\.(org|com)|(^|[^\w.])/(w[o]rk|f[a]rm)/")
+    hosts = re.compile(
+        r"(py[p]i|python[h]osted|npm[j]s|deb\.deb[i]an)\.(org|com)|(^|[^\w.])/(w[o]rk|f[a]rm)/"
+    )
     guilty = []
     for path in tracked_files():
         if path.suffix in {".png", ".xlsx"}:
@@ -101,7 +103,9 @@ def _models() -> list[tuple[str, dict]]:
     return found
 
 
-@pytest.mark.parametrize(("folder", "model"), _models(), ids=lambda value: value["name"] if isinstance(value, dict) else value)
+@pytest.mark.parametrize(
+    ("folder", "model"), _models(), ids=lambda value: value["name"] if isinstance(value, dict) else value
+)
 def test_every_model_states_its_grain_and_every_column_is_described_in_chinese(folder, model):
     assert re.search(r"粒度|Grain", model.get("description", "")), model["name"]
     chinese = re.compile(r"[\u4e00-\u9fff]")
