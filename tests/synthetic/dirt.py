@@ -22,19 +22,19 @@ class Dirt:
     id_missing: float = 0.024
     id_one_digit: float = 0.008
     id_swapped_digits: float = 0.005
-    id_of_relative: float = 0.004
+    id_of_relative: float = 0.006
     id_masked: float = 0.010
     id_15_digits: float = 0.006
     id_destroyed_by_spreadsheet: float = 0.005  # numeric cells, xlsx only
     newborn_without_id: float = 0.35
     # content: the rest of a card
-    name_homophone: float = 0.007
-    name_look_alike: float = 0.004
-    birth_missing: float = 0.025
-    birth_lunar: float = 0.005
+    name_homophone: float = 0.010
+    name_look_alike: float = 0.005
+    birth_missing: float = 0.04
+    birth_lunar: float = 0.008
     birth_one_digit: float = 0.006
     sex_wrong: float = 0.004
-    phone_missing: float = 0.08
+    phone_missing: float = 0.10
     phone_filler: float = 0.012
     phone_of_officer: float = 0.006
     phone_one_digit: float = 0.004

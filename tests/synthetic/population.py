@@ -180,6 +180,9 @@ class World:
         birth = self.today - timedelta(days=int(age * 365.25) + rng.randrange(365))
         surname = surname if surname is not None else names.draw_surname(rng)
         given = names.draw_given_name(rng, sex, birth.year, shared_character)
+        household = self.households.get(household_uid)
+        while household and any(self.people[uid].name == surname + given for uid in household.members):
+            given = names.draw_given_name(rng, sex, birth.year, shared_character)
         id_no = self.office.issue_id(area or self.office.draw_area(), birth, sex)
         person = Person(len(self.people) + 1, surname + given, sex, birth, id_no, household_uid)
         self.people[person.uid] = person
@@ -287,8 +290,8 @@ class World:
         """A twin: same day, same parents, a shared character, an id a few numbers on."""
         surname, given = names.split_name(first.name)
         sex = first.sex if rng.random() < 0.7 else ("女" if first.sex == "男" else "男")
-        name = first.name
-        while name == first.name:
+        name, taken = first.name, {self.people[uid].name for uid in household.members} | {first.name}
+        while name in taken:
             name = surname + names.draw_given_name(rng, sex, first.birth.year, given[0])
         id_no = self.office.issue_twin_id(first.id_no, first.birth, sex)
         twin = Person(len(self.people) + 1, name, sex, first.birth, id_no, household.uid)

@@ -34,6 +34,7 @@ def test_everybody_present_lives_in_exactly_one_household_with_one_head(seed: in
     for household in world.current_households():
         assert household.head in household.members
         assert all(world.people[uid].household_uid == household.uid for uid in household.members)
+        assert len({person.name for person in world.members(household)}) == len(household.members)
         relations = [
             relation_to_head(world.people, p, world.people[household.head]) for p in world.members(household)
         ]
