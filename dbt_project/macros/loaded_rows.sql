@@ -24,7 +24,7 @@
         where
             list_code = '{{ list_code }}'
             and status = 'loaded'
-            and snapshot_date <= (select as_of from {{ source('ops', 'current_refresh') }})
+            and snapshot_date <= {{ as_of() }}
     ) as deliveries
         on raw_rows.delivery_id = deliveries.delivery_id
 {%- endmacro %}

@@ -1,4 +1,4 @@
--- Linkage owes an answer for every accepted row; a row without one would vanish from what departments can check.
+-- Linkage owes an answer for every accepted row; one without would vanish from what departments can check.
 {{ config(meta={'dagster': {'ref': {'name': 'candidate_source_record'}}}) }}
 
 with

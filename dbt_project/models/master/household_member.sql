@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['household_id']}], post_hook='analyze {{ this }}') }}
+
 with
 
 memberships as (
@@ -51,7 +53,7 @@ relation_priorities as (
     where
         subject = 'household_member'
         and attribute = 'relation_code'
-        and valid_from <= (select as_of from {{ source('ops', 'current_refresh') }})
+        and valid_from <= {{ as_of() }}
     order by source_code, valid_from desc
 
 ),
@@ -169,13 +171,13 @@ members_in_period as (
 
 ),
 
-members_with_change_of_role as (
+members_with_last_role as (
 
     select
         *,
-        is_head is distinct from lag(is_head) over (
+        lag(is_head) over (
             partition by household_id, person_id, membership_start order by period_start
-        ) as is_new_role
+        ) as was_head
     from members_in_period
 
 ),
@@ -184,14 +186,14 @@ members_with_role_number as (
 
     select
         *,
-        count(*) filter (where is_new_role) over (
+        count(*) filter (where is_head is distinct from was_head) over (
             partition by household_id, person_id, membership_start order by period_start
         ) as role_number
-    from members_with_change_of_role
+    from members_with_last_role
 
 ),
 
--- One row a person, household and role: a membership is cut only where its person became head or ceased to be.
+-- A membership is cut only where its person became head or ceased to be.
 roles as (
 
     select

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['entity_id']}]) }}
+{{ config(pre_hook="set local work_mem = '64MB'", post_hook='analyze {{ this }}') }}
 
 with
 
@@ -48,7 +48,7 @@ policies as (
         half_life_months,
         recency_unit
     from {{ ref('survivorship') }}
-    where valid_from <= (select as_of from {{ source('ops', 'current_refresh') }})
+    where valid_from <= {{ as_of() }}
     order by subject, attribute, source_code, valid_from desc
 
 ),
@@ -64,7 +64,7 @@ claims_with_policy as (
             when any_source.strategy = 'newest'
                 then date_trunc(any_source.recency_unit, cast(claims.snapshot_date as timestamp))
         end as recency,
-        -- Support fades with age relative to the newest claim, never to today: the same facts give the same score.
+        -- Support fades with age relative to the newest claim, never to today: same facts, same score.
         cast(
             coalesce(own_source.weight, any_source.weight) * power(
                 cast(0.5 as double precision),
@@ -74,7 +74,7 @@ claims_with_policy as (
                     - claims.snapshot_date
                 ) / (30.4375 * any_source.half_life_months)
             ) as numeric(12, 6)
-        ) as support
+        ) as claim_support
     from claims
     inner join policies as any_source
         on
@@ -94,10 +94,13 @@ claims_with_support_of_value as (
     select
         *,
         case when strategy in ('newest', 'priority') then priority end as leading_priority,
-        sum(support) over (partition by subject, entity_id, attribute, value_key) as score,
-        count(*) over (partition by subject, entity_id, attribute, value_key) as claim_count,
-        sum(support) over (partition by subject, entity_id, attribute, value_key, value_text) as form_score
+        sum(claim_support) over claims_of_value as score,
+        count(*) over claims_of_value as claim_count,
+        sum(claim_support) over (
+            partition by subject, entity_id, attribute, value_key, value_text
+        ) as form_score
     from claims_with_policy
+    window claims_of_value as (partition by subject, entity_id, attribute, value_key)
 
 ),
 

@@ -102,14 +102,14 @@ claims as (
         coalesce(address_key, address) as value_key,
         -- A door that was understood is shown in one standard form, however the clerk wrote it.
         case
-            when address_status = 'FULL' then concat(
-                address_compound,
-                nullif(address_building, '') || case
-                    when coalesce(address_unit, '') = '' and coalesce(address_room, '') = '' then '号' else '幢'
-                end,
-                nullif(address_unit, '') || '单元',
-                nullif(address_room, '') || '室'
-            )
+            when address_status = 'FULL'
+                then concat(
+                    address_compound,
+                    nullif(address_building, '')
+                    || case when concat(address_unit, address_room) = '' then '号' else '幢' end,
+                    nullif(address_unit, '') || '单元',
+                    nullif(address_room, '') || '室'
+                )
             else address
         end as value_text
     from records

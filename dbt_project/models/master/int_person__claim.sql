@@ -24,7 +24,7 @@ linked_records as (
     select
         links.person_id,
         records.*,
-        -- An id that contradicts the birth date or sex of its own row was probably typed from somebody else's card.
+        -- An id that contradicts birth date or sex of its own row was probably typed from another's card.
         (
             records.birth_date <> records.id_no_birth_date
             or (records.sex_code in ('1', '2') and records.sex_code <> records.id_no_sex_code)

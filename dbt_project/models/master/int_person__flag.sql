@@ -49,7 +49,7 @@ family_doctor_records as (
         and coalesce(statuses.is_active, true)
         and (
             records.expiry_date is null
-            or records.expiry_date >= (select as_of from {{ source('ops', 'current_refresh') }})
+            or records.expiry_date >= {{ as_of() }}
         )
 
 ),

@@ -42,8 +42,12 @@ select
     hukou_type,
 
     -- certificate
-    disability_category_code,
-    disability_level_code,
+    disability_certificate_no_encrypted,
+    disability_certificate_no_token,
+    disability_certificate_no_masked,
+    disability_certificate_no_kind,
+    coalesce(disability_category_code, disability_certificate_no_category_code) as disability_category_code,
+    coalesce(disability_level_code, disability_certificate_no_level_code) as disability_level_code,
     certificate_status_code,
     issued_date,
 
