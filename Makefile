@@ -65,5 +65,5 @@ lock: $(VENV)/bin/uv ## resolve the dependencies again
 	$(BIN)/uv pip compile pyproject.toml -c $(LOCKS)/dev.txt --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o $(LOCKS)/core.txt
 
 clean: ## stop the embedded servers of this checkout and remove all it made
-	@if [ -x $(BIN)/yihu ]; then $(BIN)/yihu stop || true; YIHU_HOME=$(DEMO_HOME) $(BIN)/yihu stop || true; fi
+	@if [ -x $(BIN)/yihu ]; then $(BIN)/yihu stop --and-remove || true; YIHU_HOME=$(DEMO_HOME) $(BIN)/yihu stop --and-remove || true; fi
 	rm -rf .yihu .yihu-demo $(VENV) dbt_project/target dbt_project/logs *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

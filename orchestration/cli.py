@@ -81,11 +81,12 @@ def crosswalk(file: Path) -> None:
 
 
 @main.command(help="打印正在运行的数据库的 SQLAlchemy 地址（管理员用，含口令）。")
-def url() -> None:
+@click.option("--plain", is_flag=True, help="psql 能用的写法")
+def url(plain: bool) -> None:
     """Print the administrator's URL of the warehouse."""
     from orchestration.platform import open_platform
 
-    click.echo(open_platform().warehouse.url())
+    click.echo(open_platform().warehouse.url("" if plain else "psycopg"))
 
 
 @main.command(help="当前发布版与最近一次判定。")
@@ -225,10 +226,16 @@ def ui() -> None:
 
 
 @main.command(help="停止这个平台的内嵌数据库。")
-def stop() -> None:
+@click.option("--and-remove", is_flag=True, help="同时删除它的全部数据（不可恢复）")
+def stop(and_remove: bool) -> None:
     """Stop the embedded server, if it is the one configured and it runs."""
     from infra.postgres import EmbeddedServer
 
     values = load_settings()
-    stopped = values.warehouse_url is None and EmbeddedServer(values.home).stop()
-    click.echo("已停止。" if stopped else "没有在运行。")
+    if values.warehouse_url is not None:
+        raise click.ClickException("使用的是外部数据库，不由一户停止。")
+    server = EmbeddedServer(values.home)
+    click.echo("已停止。" if server.stop() else "没有在运行。")
+    if and_remove:
+        server.remove()
+        click.echo("数据已删除。")
