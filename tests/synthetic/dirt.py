@@ -66,7 +66,7 @@ class Dirt:
     card_confirmed: float = 0.45  # a month: same content, new date
     registered_twice: float = 0.012  # of households: a second household number
     second_number_is_suffix: float = 0.4
-    listed_in_two_households: float = 0.18  # of grown-up children with parents in another household here
+    listed_in_two_households: float = 0.4  # of grown-up children with parents in another household here
     renumbered_on_move: float = 0.15  # within a community; across communities always
     old_row_stays: float = 0.25  # after a move, a month
     late_registration: float = 0.10  # a month

@@ -65,6 +65,11 @@ class _Month:
         self, world: World, rng: random.Random, rates: MonthlyRates, some_day: Callable[[], date]
     ) -> None:
         self.world, self.rng, self.rates, self.some_day = world, rng, rates, some_day
+        self._children_of: dict[int, list[Person]] = {}
+        for person in world.people.values():
+            for parent in (person.father, person.mother):
+                if parent is not None:
+                    self._children_of.setdefault(parent, []).append(person)
 
     def deaths(self, household: Household) -> None:
         for person in self.world.members(household):
@@ -125,10 +130,11 @@ class _Month:
                 self.move_person(person, new, "person_left_home")
         elif age > 66 and len(household.members) == 1:
             children = [
-                p for p in world.people.values()
-                if person.uid in (p.father, p.mother) and p.is_present and p.household_uid != household.uid
-            ] if self.rng.random() < self.rates.parent_joins_child else []  # fmt: skip
-            if children:
+                child
+                for child in self._children_of.get(person.uid, ())
+                if child.is_present and child.household_uid != household.uid
+            ]
+            if children and self.rng.random() < self.rates.parent_joins_child:
                 self.move_person(person, world.households[children[0].household_uid], "parent_joined_child")
         elif (
             person.spouse in household.members

@@ -94,7 +94,12 @@ class SubDistrict:
             name = _COMPOUNDS[place % len(_COMPOUNDS)]
             generation = place // len(_COMPOUNDS)
             if generation:
-                name = f"{name}{'甲乙丙丁戊己庚辛壬癸'[(generation - 1) % 10]}区"
+                part = (
+                    "甲乙丙丁戊己庚辛壬癸"[generation - 1]
+                    if generation <= 10
+                    else to_chinese_number(generation)
+                )
+                name = f"{name}{part}区"
             compound = cls._build_compound(rng, name, communities[place % community_count])
             compounds.append(compound)
             doors += _door_count(compound)
