@@ -236,10 +236,12 @@ def prune_releases(engine: Engine, keep: int) -> list[int]:
 
 def _locked_pointer(connection: Connection) -> Row[Any]:
     """The pointer row, locked until the transaction ends, with the content hash of its release."""
+    # Two statements: after waiting for the lock, one with a join would see the new pointer beside old releases.
+    connection.execute(text("select from release.pointer for update"))
     return connection.execute(
         text(
             "select p.release_no, p.version, r.content_hash from release.pointer as p"
-            " left join release.release as r on p.release_no = r.release_no for update of p"
+            " left join release.release as r on p.release_no = r.release_no"
         )
     ).one()
 
