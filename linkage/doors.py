@@ -1,0 +1,117 @@
+"""Which records name the same door.
+
+Belongs here: one key for one door, from the address parts that ingest found. Not here: reading address text (ingest),
+and who lives behind the door (``linkage.households``).
+
+The key holds community, compound, building, unit and room, because compound names repeat across communities
+(performance.md 2, Households). A community that a record does not state is taken from the other records of the
+compound, or of the same address, when they all agree; a missing unit from the one door of that room, when there is only
+one. In a compound none of whose addresses names a unit, building and room are the whole door. What stays ambiguous has
+no door; ``address`` (all but the community) and ``place`` (compound, building and room) still find candidates for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ADDRESS = (
+    "address_key",
+    "address_compound",
+    "address_building",
+    "address_unit",
+    "address_room",
+    "community_name",
+)
+# A stray unit (a misread number) among hundreds of addresses does not give a compound units.
+_STRAY_UNIT_SHARE: Final = 0.02
+
+
+def add_doors(*frames: pl.DataFrame) -> list[pl.DataFrame]:
+    """Add ``community``, ``place``, ``address`` and ``door`` (texts or null) to frames with the address columns of tables.md.
+
+    The frames are looked at together, so that what one list leaves out another can tell.
+    """
+    import polars as pl
+
+    everything = pl.concat([frame.select(_ADDRESS) for frame in frames])
+    located = [_with_community(frame, everything) for frame in frames]
+    pooled = pl.concat([frame.select(*_ADDRESS, "community") for frame in located])
+
+    rooms = ["community", "address_compound", "address_building", "address_room"]
+    full = pooled.filter(pl.col("address_key").is_not_null() & pl.col("community").is_not_null())
+    only_address = (
+        full.filter(pl.col("address_room") != "")
+        .group_by(rooms)
+        .agg(
+            pl.col("address_key").n_unique().alias("count"), pl.col("address_key").min().alias("only_address")
+        )
+        .filter(pl.col("count") == 1)
+        .drop("count")
+    )
+    unitless = (
+        pooled.filter(pl.col("address_room").fill_null("") != "")
+        .group_by("community", "address_compound")
+        .agg((pl.col("address_unit").fill_null("") != "").mean().alias("unit_share"))
+        .filter(pl.col("unit_share") < _STRAY_UNIT_SHARE)
+        .select("community", "address_compound", has_no_units=pl.lit(True))
+    )
+    without_unit = pl.concat_str(
+        "address_compound", "address_building", pl.lit(""), "address_room", separator="|"
+    )
+    address = pl.coalesce(
+        "address_key",
+        pl.when(pl.col("has_no_units") & (pl.col("address_room") != "")).then(without_unit),
+        "only_address",
+    )
+    return [
+        frame.join(only_address, on=rooms, how="left", maintain_order="left")
+        .join(unitless, on=["community", "address_compound"], how="left", maintain_order="left")
+        .with_columns(
+            address=address,
+            door=pl.concat_str("community", address, separator="/"),
+            place=pl.concat_str(
+                "address_compound", "address_building", pl.col("address_room").fill_null(""), separator="|"
+            ),
+        )
+        .drop("only_address", "has_no_units")
+        for frame in located
+    ]
+
+
+def _with_community(frame: pl.DataFrame, everything: pl.DataFrame) -> pl.DataFrame:
+    """``community``: as stated, else the only one of the compound, else the only one of the address.
+
+    Empty when no record says where the compound is; null when records say different things.
+    """
+    import polars as pl
+
+    stated = everything.filter(pl.col("community_name").is_not_null())
+
+    def only_one(key: str, name: str) -> pl.DataFrame:
+        return (
+            stated.filter(pl.col(key).is_not_null())
+            .group_by(key)
+            .agg(
+                pl.col("community_name").n_unique().alias(f"{name}_count"),
+                pl.col("community_name").min().alias(name),
+            )
+            .with_columns(pl.when(pl.col(f"{name}_count") == 1).then(name).alias(name))
+        )
+
+    nowhere = pl.when(pl.col("of_compound_count").is_null() & pl.col("address_compound").is_not_null())
+    return (
+        frame.join(
+            only_one("address_compound", "of_compound"),
+            on="address_compound",
+            how="left",
+            maintain_order="left",
+        )
+        .join(only_one("address_key", "of_address"), on="address_key", how="left", maintain_order="left")
+        .with_columns(
+            community=pl.coalesce("community_name", "of_compound", "of_address", nowhere.then(pl.lit("")))
+        )
+        .drop("of_compound", "of_compound_count", "of_address", "of_address_count")
+    )

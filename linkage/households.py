@@ -1,0 +1,390 @@
+"""Which people live together, and since when.
+
+Belongs here: from persons, register households and doors to one current living household a person, and the dated
+memberships before it. Not here: what a household number means (``linkage.register``), visits (``linkage.visits``).
+
+The register is a list of living households, so it goes first, and the newest registration wins. People it does not
+know go, in this order, to the household of their low-income block, to the one household behind their door, to the
+household whose phone they share, to the other unregistered people behind the same door, and else stay alone. Two
+numbers with different people behind one door stay two households.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from linkage.register import register_households
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class HouseholdLinks:
+    """Outcome for the persons. Households are int64 labels of this run only.
+
+    ``current``: person, household, rule, one row a person.
+    ``memberships``: person, household, valid_from, valid_to, rule, evidence_record_id, in order of time.
+    ``evidence``: record_id, household, first_seen: the household each person record speaks of.
+    ``numbers``: number, household, first_seen, last_seen: what a household number stood for, and when.
+    ``doors``: door, household, is_current: where the households live and lived.
+    """
+
+    current: pl.DataFrame
+    memberships: pl.DataFrame
+    evidence: pl.DataFrame
+    numbers: pl.DataFrame
+    doors: pl.DataFrame
+
+
+def link_households(records: pl.DataFrame) -> HouseholdLinks:
+    """Decide the living household of every person.
+
+    Args:
+        records: person records with ``person`` (int64) and ``door``.
+    """
+    import polars as pl
+
+    records = records.sort("record_id")
+    stated = register_households(records).join(
+        records.select("record_id", "person", "door", "snapshot_date", "evidence_date"),
+        on="record_id",
+    )
+    stays = _registered_stays(stated)
+    registered = (
+        stays.sort("person", "order")
+        .group_by("person", maintain_order=True)
+        .agg(pl.col("household").last(), pl.lit("household_number").alias("rule"))
+    )
+    doors = _doors_of_households(stated)
+    others = _unregistered(records, registered)
+    placed = _place(records, others, registered, doors)
+    first_free = int(stated["household"].max() or 0) + 1 if stated.height else 0  # type: ignore[arg-type]
+    founded = _found_households(others.join(placed, on="person", how="anti"), first_free)
+    current = pl.concat([registered, placed, founded]).sort("person")
+
+    memberships = pl.concat([_dated(stays), _undated(others, pl.concat([placed, founded]))]).sort(
+        "person", "valid_from"
+    )
+    return HouseholdLinks(
+        current=current,
+        memberships=memberships,
+        evidence=_evidence(records, stated, current),
+        numbers=stated.group_by("number", "household")
+        .agg(
+            pl.col("snapshot_date").min().alias("first_seen"),
+            pl.col("snapshot_date").max().alias("last_seen"),
+        )
+        .sort("number", "household"),
+        doors=_all_doors(doors, others, pl.concat([placed, founded])),
+    )
+
+
+def _registered_stays(stated: pl.DataFrame) -> pl.DataFrame:
+    """Unbroken stays of registered people: person, order, household, the evidence of the beginning.
+
+    Of one day's deliveries the newest registration of a person counts (a number left over from before a move is
+    older); deliveries that name the same household in a row are one stay.
+    """
+    import polars as pl
+
+    in_delivery = (
+        stated.sort("person", "snapshot_date", "evidence_date", "record_id")
+        .group_by("person", "snapshot_date", maintain_order=True)
+        .agg(pl.col("household").last(), pl.col("evidence_date").last(), pl.col("record_id").last())
+    )
+    return (
+        in_delivery.with_columns(
+            order=(pl.col("household") != pl.col("household").shift())
+            .fill_null(True)
+            .cast(pl.Int64)
+            .cum_sum()
+            .over("person")
+        )
+        .group_by("person", "order", maintain_order=True)
+        .agg(
+            pl.col("household").first(),
+            pl.col("snapshot_date").first(),
+            pl.col("evidence_date").min(),
+            pl.col("record_id").first(),
+        )
+    )
+
+
+def _dated(stays: pl.DataFrame) -> pl.DataFrame:
+    """Dates of the stays. A stay begins with its first evidence, or with the delivery that first showed it when the
+    stated date would put it before the stay it follows."""
+    import polars as pl
+
+    after_previous = pl.col("evidence_date") > pl.col("evidence_date").shift().over("person")
+    begun = stays.sort("person", "order").with_columns(
+        valid_from=pl.when((pl.col("order") == 1) | after_previous)
+        .then("evidence_date")
+        .otherwise("snapshot_date")
+    )
+    # Two deliveries of one day, or a snapshot as old as the stated date before it: days still have to rise.
+    begun = begun.with_columns(
+        valid_from=(
+            (pl.col("valid_from").cast(pl.Int32) - pl.col("order").cast(pl.Int32)).cum_max().over("person")
+            + pl.col("order").cast(pl.Int32)
+        ).cast(pl.Date)
+    )
+    return begun.select(
+        "person",
+        "household",
+        "valid_from",
+        valid_to=pl.col("valid_from").shift(-1).over("person"),
+        rule=pl.lit("household_number"),
+        evidence_record_id="record_id",
+    )
+
+
+def _undated(others: pl.DataFrame, households: pl.DataFrame) -> pl.DataFrame:
+    """Memberships of people outside the register: one, from their first evidence on."""
+    import polars as pl
+
+    return others.join(households, on="person").select(
+        "person",
+        "household",
+        valid_from="first_evidence_date",
+        valid_to=pl.lit(None, pl.Date),
+        rule="rule",
+        evidence_record_id="first_record_id",
+    )
+
+
+def _doors_of_households(stated: pl.DataFrame) -> pl.DataFrame:
+    """door, household, is_current: a household lives behind the door most of its newest delivery names."""
+    import polars as pl
+
+    named = stated.filter(pl.col("door").is_not_null())
+    uses = named.group_by("household", "door", "snapshot_date").agg(pl.len().alias("count"))
+    newest = (
+        uses.sort("household", "snapshot_date", "count", "door", descending=[False, True, True, False])
+        .unique("household", keep="first", maintain_order=True)
+        .select("household", "door", is_current=pl.lit(True))
+    )
+    return (
+        uses.select("household", "door")
+        .unique()
+        .join(newest, on=["household", "door"], how="left")
+        .with_columns(pl.col("is_current").fill_null(False))
+        .select("door", "household", "is_current")
+        .sort("door", "household")
+    )
+
+
+def _unregistered(records: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
+    """People the register does not know: person, newest door, phones, first evidence, their block."""
+    import polars as pl
+
+    rows = records.join(registered.select("person"), on="person", how="anti")
+    by_age = rows.sort("snapshot_date", "evidence_date", "record_id")
+    return (
+        by_age.group_by("person", maintain_order=True)
+        .agg(
+            pl.col("door").drop_nulls().last(),
+            pl.col("address").drop_nulls().last(),
+            pl.col("household_group").drop_nulls().last(),
+            pl.col("evidence_date").min().alias("first_evidence_date"),
+            pl.col("record_id").sort_by("evidence_date", "record_id").first().alias("first_record_id"),
+            pl.col("phone_token").drop_nulls().unique().alias("phones"),
+            pl.col("person_name_key").drop_nulls().last().str.slice(0, 1).alias("surname"),
+        )
+        .sort("person")
+    )
+
+
+def _place(
+    records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame, doors: pl.DataFrame
+) -> pl.DataFrame:
+    """Unregistered people who belong to a register household: person, household, rule."""
+    import polars as pl
+
+    by_block = _by_block(records, others, registered)
+    rest = others.join(by_block, on="person", how="anti")
+    by_door = _by_door(records, rest, registered, doors)
+    rest = rest.filter(pl.col("door").is_null()).join(by_door, on="person", how="anti")
+    by_phone = _by_phone(records, rest, registered)
+    return pl.concat([by_block, by_door, by_phone])
+
+
+def _by_block(records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
+    """People of a household block (low-income) most of whose registered people live in one household."""
+    import polars as pl
+
+    votes = (
+        records.filter(pl.col("household_group").is_not_null())
+        .select("household_group", "person")
+        .unique()
+        .join(registered.select("person", "household"), on="person")
+        .group_by("household_group", "household")
+        .agg(pl.len().alias("votes"))
+        .with_columns(
+            is_clear=(pl.col("votes") == pl.col("votes").max().over("household_group"))
+            & (pl.col("votes") * 2 > pl.col("votes").sum().over("household_group"))
+        )
+        .filter("is_clear")
+    )
+    return (
+        others.filter(pl.col("household_group").is_not_null())
+        .join(votes, on="household_group")
+        .select("person", "household", rule=pl.lit("low_income_block"))
+    )
+
+
+def _phones_of_households(records: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
+    """phone_token, household: each number on a registered person's records, once a household."""
+    import polars as pl
+
+    return (
+        records.filter(
+            pl.col("phone_kind").is_in(["mobile", "landline"]) & pl.col("phone_token").is_not_null()
+        )
+        .select("person", "phone_token")
+        .unique()
+        .join(registered.select("person", "household"), on="person")
+        .select("phone_token", "household")
+        .unique()
+    )
+
+
+def _by_door(
+    records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame, doors: pl.DataFrame
+) -> pl.DataFrame:
+    """People whose door is a register household's: the only one behind it, or the one whose phone or surname fits.
+
+    Households that live behind the door now go before those that lived there once.
+    """
+    import polars as pl
+
+    inhabited = registered.select("household").unique()
+    homes = (
+        doors.join(inhabited, on="household", how="semi")
+        .with_columns(has_current=pl.col("is_current").any().over("door"))
+        .filter(pl.col("is_current") | ~pl.col("has_current"))
+        .select("door", "household", address=pl.col("door").str.split_exact("/", 1).struct.field("field_1"))
+    )
+    # An address whose community is unknown may be any of the doors of that name.
+    candidates = pl.concat(
+        [
+            others.filter(pl.col("door").is_not_null()).join(homes.drop("address"), on="door"),
+            others.filter(pl.col("door").is_null()).join(homes.drop("door"), on="address"),
+        ],
+        how="diagonal",
+    )
+    phones = _phones_of_households(records, registered).with_columns(shares_phone=pl.lit(True))
+    surnames = (
+        records.join(registered.select("person", "household"), on="person")
+        .select("household", pl.col("person_name_key").str.slice(0, 1).alias("surname"))
+        .drop_nulls()
+        .unique()
+        .with_columns(shares_surname=pl.lit(True))
+    )
+    by_phone = (
+        candidates.select("person", "household", "phones")
+        .explode("phones")
+        .join(phones, left_on=["phones", "household"], right_on=["phone_token", "household"])
+        .select("person", "household", "shares_phone")
+        .unique()
+    )
+    fit = (
+        candidates.select("person", "household", "surname")
+        .join(by_phone, on=["person", "household"], how="left")
+        .join(surnames, on=["household", "surname"], how="left")
+        .with_columns(
+            fit=pl.col("shares_phone").fill_null(False).cast(pl.Int8) * 2
+            + pl.col("shares_surname").fill_null(False).cast(pl.Int8)
+        )
+        .with_columns(best=pl.col("fit").max().over("person"), count=pl.len().over("person"))
+        .filter(pl.col("fit") == pl.col("best"))
+        .filter(pl.len().over("person") == 1)
+    )
+    return fit.select(
+        "person",
+        "household",
+        rule=pl.when(pl.col("count") == 1)
+        .then(pl.lit("door"))
+        .when(pl.col("shares_phone").is_not_null())
+        .then(pl.lit("door_and_phone"))
+        .otherwise(pl.lit("door_and_surname")),
+    ).sort("person")
+
+
+def _by_phone(records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
+    """People without a door who share a phone with the people of exactly one household."""
+    import polars as pl
+
+    phones = _phones_of_households(records, registered)
+    return (
+        others.select("person", "phones")
+        .explode("phones")
+        .join(phones, left_on="phones", right_on="phone_token")
+        .select("person", "household")
+        .unique()
+        .filter(pl.len().over("person") == 1)
+        .select("person", "household", rule=pl.lit("phone"))
+        .sort("person")
+    )
+
+
+def _found_households(others: pl.DataFrame, first_free: int) -> pl.DataFrame:
+    """Households of people no register household takes: a block, else a door, else each for himself."""
+    import polars as pl
+
+    # People of one block who name no door are where the others of the block are.
+    has_block = pl.col("household_group").is_not_null()
+    where = pl.coalesce("door", "address")
+    found = others.with_columns(
+        where=pl.coalesce(where, pl.when(has_block).then(where.min().over("household_group")))
+    )
+    keyed = found.with_columns(
+        key=pl.when(pl.col("where").is_not_null())
+        .then(pl.concat_str(pl.lit("door:"), "where"))
+        .when(has_block)
+        .then(pl.concat_str(pl.lit("block:"), "household_group"))
+        .otherwise(pl.concat_str(pl.lit("person:"), "person")),
+        rule=pl.when(pl.col("where").is_not_null())
+        .then(pl.lit("door"))
+        .when(has_block)
+        .then(pl.lit("low_income_block"))
+        .otherwise(pl.lit("no_address")),
+    )
+    return keyed.select(
+        "person", household=pl.col("key").rank("dense").cast(pl.Int64) - 1 + first_free, rule="rule"
+    ).sort("person")
+
+
+def _evidence(records: pl.DataFrame, stated: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """The household each record speaks of: the register's own rows their household, all others where the person is."""
+    import polars as pl
+
+    return (
+        records.select("record_id", "person", "snapshot_date")
+        .join(stated.select("record_id", stated_household="household"), on="record_id", how="left")
+        .join(current.select("person", "household"), on="person", how="left")
+        .select(
+            "record_id",
+            household=pl.coalesce("stated_household", "household"),
+            first_seen="snapshot_date",
+        )
+        .sort("record_id")
+    )
+
+
+def _all_doors(doors: pl.DataFrame, others: pl.DataFrame, households: pl.DataFrame) -> pl.DataFrame:
+    """Doors of register households and of the households founded beside them."""
+    import polars as pl
+
+    founded = (
+        others.filter(pl.col("door").is_not_null())
+        .join(households, on="person")
+        .select("door", "household", is_current=pl.lit(True))
+    )
+    return (
+        pl.concat([doors, founded])
+        .group_by("door", "household")
+        .agg(pl.col("is_current").any())
+        .sort("door", "household")
+    )

@@ -1,0 +1,116 @@
+"""The linkage tables in PostgreSQL: what the ledger remembers is read, what a run decided is written.
+
+Belongs here: SQL and COPY. Not here: the rules of the ledger (``linkage.identity``). Everything is written in the
+caller's transaction.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from linkage.identity import LedgerChange, LedgerState
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import polars as pl
+    import psycopg
+
+    Connection = psycopg.Connection[Any]
+
+
+def read_state(connection: Connection, entity: str) -> LedgerState:
+    """What the ledger remembers of an entity (``person`` or ``household``)."""
+    import polars as pl
+
+    identities = _fetch(
+        connection,
+        f"select entity_id, serial, status, resolves_to from linkage.identity where entity = '{entity}'",
+        {"entity_id": pl.String, "serial": pl.Int64, "status": pl.String, "resolves_to": pl.String},
+    )
+    memory = _fetch(
+        connection,
+        f"select record_id, entity_id, first_entity_id from linkage.record_identity where entity = '{entity}'",
+        {"record_id": pl.String, "entity_id": pl.String, "first_entity_id": pl.String},
+    )
+    return LedgerState(entity=entity, identities=identities, memory=memory)
+
+
+def write_change(connection: Connection, entity: str, change: LedgerChange, as_of: date) -> None:
+    """Record the events and bring identities and memory up to date."""
+    import polars as pl
+
+    stamp = pl.lit(as_of).alias("as_of")
+    _copy_in(
+        connection,
+        "linkage.identity",
+        change.new_identities.select(
+            "entity_id",
+            pl.lit(entity).alias("entity"),
+            "serial",
+            pl.lit("active").alias("status"),
+            pl.col("entity_id").alias("resolves_to"),
+            stamp.alias("minted_as_of"),
+        ),
+    )
+    _copy_in(
+        connection,
+        "linkage.identity_event",
+        change.events.select(
+            pl.lit(entity).alias("entity"), "entity_id", "event", "other_id", stamp, "reason"
+        ),
+    )
+    if change.changed_identities.height:
+        _copy_to_scratch(connection, "changed_identity", change.changed_identities)
+        connection.execute(
+            "update linkage.identity set status = changed.status, resolves_to = changed.resolves_to"
+            " from changed_identity as changed where identity.entity_id = changed.entity_id"
+        )
+    if change.changed_memory.height:
+        _copy_to_scratch(connection, "changed_memory", change.changed_memory)
+        connection.execute(
+            "insert into linkage.record_identity (entity, record_id, entity_id, first_entity_id)"
+            f" select '{entity}', record_id, entity_id, first_entity_id from changed_memory"
+            " on conflict (entity, record_id) do update set entity_id = excluded.entity_id"
+        )
+
+
+def replace_links(connection: Connection, links: pl.DataFrame, memberships: pl.DataFrame) -> None:
+    """Rewrite ``record_link`` and ``household_membership``.
+
+    Rows are deleted, not truncated: a reader in another transaction keeps seeing the assignment of the run before.
+    """
+    for table, rows in (("linkage.record_link", links), ("linkage.household_membership", memberships)):
+        connection.execute(f"delete from {table}")
+        _copy_in(connection, table, rows)
+
+
+def _fetch(connection: Connection, query: str, schema: dict[str, Any]) -> pl.DataFrame:
+    import polars as pl
+
+    with connection.cursor() as cursor, cursor.copy(f"copy ({query}) to stdout (format csv)") as copy:
+        data = b"".join(bytes(block) for block in copy)
+    return (
+        pl.read_csv(io.BytesIO(data), has_header=False, schema=schema)
+        if data
+        else pl.DataFrame(schema=schema)
+    )
+
+
+def _copy_in(connection: Connection, table: str, rows: pl.DataFrame) -> None:
+    """COPY a frame in as CSV. Its texts are ids, codes and fixed sentences: none is empty."""
+    names = ", ".join(rows.columns)
+    if rows.is_empty():
+        return
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy {table} ({names}) from stdin (format csv)") as copy,
+    ):
+        copy.write(rows.write_csv(include_header=False).encode())
+
+
+def _copy_to_scratch(connection: Connection, table: str, rows: pl.DataFrame) -> None:
+    columns = ", ".join(f"{name} text" for name in rows.columns)
+    connection.execute(f"create temporary table {table} ({columns}) on commit drop")
+    _copy_in(connection, table, rows)

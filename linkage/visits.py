@@ -1,0 +1,88 @@
+"""Which household a visit went to.
+
+Belongs here: a visit's number, door and head's name against the households. A visit never makes a household and never
+moves one: when neither number nor door tells, the household stays unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from linkage.households import HouseholdLinks
+
+
+def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: HouseholdLinks) -> pl.DataFrame:
+    """Decide the visited household.
+
+    Args:
+        visits: visit records with ``door`` and ``visited_date``.
+        records: person records with ``person``.
+        households: of the persons.
+
+    Returns:
+        record_id, household (null when unknown), link_rule, link_probability, sorted by record_id. The rules, in order:
+        the household number as of the visit (``household_number``; of several households that bore it, the one with
+        the head's name, else the newest known by the day of the visit), the head's name behind the door
+        (``door_and_head``), the only household behind the door (``door``), ``unknown_household``.
+    """
+    import polars as pl
+
+    names = (
+        records.join(households.current.select("person", "household"), on="person")
+        .select("household", head_name_key="person_name_key")
+        .drop_nulls()
+        .unique()
+        .with_columns(has_head=pl.lit(True))
+    )
+    asked = visits.sort("record_id").select(
+        "record_id", "head_name_key", "door", "visited_date", number="source_household_no"
+    )
+    by_number = (
+        asked.join(households.numbers, on="number")
+        .join(names, on=["household", "head_name_key"], how="left")
+        .with_columns(
+            pl.col("has_head").fill_null(False),
+            is_known_by_then=pl.col("first_seen") <= pl.col("visited_date"),
+        )
+        .sort(
+            "record_id",
+            "has_head",
+            "is_known_by_then",
+            "last_seen",
+            "household",
+            descending=[False, True, True, True, False],
+        )
+        .unique("record_id", keep="first", maintain_order=True)
+        .select("record_id", "household", link_rule=pl.lit("household_number"), link_probability=pl.lit(1.0))
+    )
+    at_door = asked.join(by_number, on="record_id", how="anti").join(households.doors, on="door")
+    with_head = at_door.join(names, on=["household", "head_name_key"])
+    by_head = _only_one(with_head, "door_and_head", 1.0)
+    alone = at_door.filter("is_current").join(by_head, on="record_id", how="anti")
+    by_door = _only_one(alone, "door", 0.9)
+    found = pl.concat([by_number, by_head, by_door])
+    return (
+        asked.select("record_id")
+        .join(found, on="record_id", how="left")
+        .with_columns(
+            pl.col("link_rule").fill_null("unknown_household"), pl.col("link_probability").fill_null(0.0)
+        )
+        .sort("record_id")
+    )
+
+
+def _only_one(candidates: pl.DataFrame, rule: str, probability: float) -> pl.DataFrame:
+    """Visits with exactly one candidate household; one that lives there now goes before one that did."""
+    import polars as pl
+
+    return (
+        candidates.filter(pl.col("is_current") == pl.col("is_current").max().over("record_id"))
+        .select("record_id", "household")
+        .unique()
+        .filter(pl.len().over("record_id") == 1)
+        .select("record_id", "household", link_rule=pl.lit(rule), link_probability=pl.lit(probability))
+        .sort("record_id")
+    )
