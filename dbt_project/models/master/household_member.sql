@@ -22,6 +22,7 @@ placed_records as (
         records.list_code,
         records.relation_code,
         records.is_head,
+        records.is_current,
         records.source_household_no is not null as is_register_record,
         records.snapshot_date,
         records.evidence_date
@@ -68,7 +69,7 @@ relation_names as (
 
 ),
 
--- Newest statement of the head: the register's goes before any other list's.
+-- Who was stated to be the head, and when last; a register row that a later one replaced states nothing.
 head_claims as (
 
     select
@@ -79,7 +80,9 @@ head_claims as (
         max(snapshot_date) filter (where not is_register_record) as other_snapshot_date,
         max(evidence_date) filter (where not is_register_record) as other_evidence_date
     from placed_records
-    where is_head
+    where
+        is_head
+        and (is_current or not is_register_record)
     group by household_id, person_id
 
 ),

@@ -24,6 +24,15 @@ linked_records as (
     select
         links.person_id,
         records.*,
+        -- Short names are typeset with a space inside, and notes such as (户主) are no part of a name.
+        case
+            when records.person_name ~ '[一-龥]'
+                then coalesce(
+                    nullif(regexp_replace(records.person_name, '\s+|[(（\[【〔〈《<].*$', '', 'g'), ''),
+                    records.person_name
+                )
+            else records.person_name
+        end as person_name_shown,
         -- An id that contradicts birth date or sex of its own row was probably typed from another's card.
         (
             records.birth_date <> records.id_no_birth_date
@@ -47,11 +56,7 @@ claims as (
         'person_name' as attribute,
         0 as validity_rank,
         person_name_key as value_key,
-        -- Lists are typeset with a space inside short names; it is no part of the name.
-        case
-            when person_name ~ '[一-龥]' then regexp_replace(person_name, '\s', '', 'g')
-            else person_name
-        end as value_text
+        person_name_shown as value_text
     from linked_records
     where person_name_key is not null
 

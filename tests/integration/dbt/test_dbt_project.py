@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.warehouse import Warehouse
 from ingest.contract import load_code_lists, load_contracts
+from ingest.raw_tables import ensure_raw_tables
 
 pytestmark = pytest.mark.database
 
@@ -75,6 +76,7 @@ def dbt(module_warehouse: Warehouse, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="module")
 def built(engine: Engine, dbt: Dbt) -> dict[str, str]:
     """The street built from deliveries to candidate; name of each node to its status."""
+    ensure_raw_tables(engine, load_contracts())
     with engine.begin() as connection:
         make_street(connection)
     return dbt("build")
@@ -167,10 +169,6 @@ def deliver(
 
 def make_street(connection: Connection) -> None:
     """One couple and a son who moves out in August; every list, one held delivery, one visit corrected."""
-    connection.execute(text("create schema if not exists raw"))
-    for contract in load_contracts().values():
-        columns = ", ".join(f"{column.name} {column.sql_type}" for column in contract.raw_columns)
-        connection.execute(text(f"create table if not exists raw.{contract.list_code} ({columns})"))
     connection.execute(text("insert into ops.refresh (as_of) values (:as_of)"), {"as_of": AS_OF})
 
     home = {"source_household_no": "WJ1", "community_name": "甲社区", "grid_name": "第1网格", **door("12")}
