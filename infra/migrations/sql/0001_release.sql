@@ -13,19 +13,6 @@ create schema if not exists published;
 -- dbt fills it later; it exists now so that the publisher's rights can be given once.
 create schema if not exists candidate;
 
--- The role itself is made by the migration. On servers from 16 on, having made a role is not yet being able to act
--- as it; and where an administrator gave the membership, there is nothing left to grant.
-do $$
-begin
-    if not pg_has_role(
-        current_user, 'yihu_publisher',
-        case when current_setting('server_version_num')::integer >= 160000 then 'set' else 'member' end
-    ) then
-        grant yihu_publisher to current_user;
-    end if;
-end
-$$;
-
 -- The rows ---------------------------------------------------------------------------------------------------
 
 -- No foreign key to release.release: the gate must see the rows before the release exists, and a deferred key
