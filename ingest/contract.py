@@ -1,0 +1,396 @@
+"""Contracts: what a list is, read from one ODCS file each (``ingest/contracts/<list>.yaml``).
+
+Here: the shape of a contract and what its semantic types become in ``raw``. Not here: reading deliveries,
+normalising values, tables in the database. ODCS has a place for most of what a contract says; what it has no
+place for (header aliases, semantic type, guards, block layout) stands in ``customProperties``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaProperty
+from pydantic import ValidationError
+
+from infra.errors import PermanentError
+from ingest.headers import normalise_header
+from ingest.normalise.texts import code_text
+
+CONTRACT_FOLDER: Final = Path(__file__).with_name("contracts")
+CODE_LIST_FILE: Final = Path(__file__).with_name("code_lists.yaml")
+
+# What a contract column `x` of a semantic type becomes in raw: suffix of the column, SQL type, meaning.
+_RAW_COLUMNS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
+    "text": (("", "text", ""),),
+    "person_name": (
+        ("", "text", "（照原样，去掉首尾空白）"),
+        ("_key", "text", "：匹配用的写法（简体、去空格和间隔号）"),
+        ("_pinyin", "text", "：拼音"),
+    ),
+    "id_no": (
+        ("_encrypted", "text", "：密文"),
+        ("_token", "text", "：令牌，相等比较用"),
+        ("_masked", "text", "：掩码"),
+        (
+            "_kind",
+            "text",
+            "：valid、checksum_wrong、masked、damaged、other_document、missing 之一",
+        ),
+        ("_birth_date", "date", "：证件号中的出生日期"),
+        ("_sex_code", "text", "：证件号中的性别（GB/T 2261.1）"),
+        ("_area_code", "text", "：证件号中的地区码（GB/T 2260）"),
+    ),
+    "disability_certificate": (
+        ("_encrypted", "text", "：密文"),
+        ("_token", "text", "：令牌，相等比较用"),
+        ("_masked", "text", "：掩码"),
+        ("_kind", "text", "：valid、damaged、missing 之一"),
+        ("_category_code", "text", "：证号第 19 位的残疾类别"),
+        ("_level_code", "text", "：证号第 20 位的残疾等级"),
+    ),
+    "phone": (
+        ("_encrypted", "text", "：密文"),
+        ("_token", "text", "：令牌，相等比较用"),
+        ("_masked", "text", "：掩码"),
+        ("_kind", "text", "：mobile、landline、filler、invalid、missing 之一"),
+    ),
+    "address": (
+        ("", "text", "（照原样）"),
+        ("_key", "text", "：门牌键 小区|幢|单元|室，只在解析完整时有"),
+        ("_status", "text", "：FULL、NO_ROOM、NO_UNIT、POI_ONLY、AMBIGUOUS、UNPARSED 之一"),
+        ("_compound", "text", "：小区或门牌所属的路弄、组"),
+        ("_building", "text", "：幢"),
+        ("_unit", "text", "：单元"),
+        ("_room", "text", "：室"),
+        ("_community", "text", "：地址里写明的社区"),
+    ),
+    "date": (("", "date", ""),),
+    "datetime": (("", "timestamptz", ""),),
+    "integer": (("", "integer", ""),),
+    "code": (("", "text", "（代码）"),),
+    "codes": (("", "text[]", "（代码，可多个）"),),
+    "boolean": (("", "boolean", ""),),
+    "protected_text": (("_encrypted", "text", "：密文"),),
+    "amount": (("_encrypted", "text", "：密文"),),
+    "bank_account": (("_encrypted", "text", "：密文"),),
+    "diagnosis": (("_encrypted", "text", "：密文"),),
+}
+_CODE_TYPES: Final = ("code", "codes")
+_DATA_CLASSES: Final = ("P0", "P1", "P2", "P3", "P4")
+_SEMANTICS: Final = ("snapshot", "upsert", "append")
+
+# Every raw table begins and ends with these (docs/tables.md).
+META_COLUMNS: Final = (
+    ("record_id", "text", "来源行号：名单、文件内容、工作表和行号的摘要"),
+    ("delivery_id", "bigint", "所属交付，见 ops.delivery"),
+    ("sheet_name", "text", "工作表名；文本文件或只有一张表的工作簿为空"),
+    ("row_number", "integer", "文件或工作表中的行号，含表头，照人数的数法"),
+    ("block_no", "integer", "家庭块在本次交付中的序号；不是家庭块版式时为空"),
+)
+SOURCE_ROW_COLUMN: Final = ("source_row_encrypted", "text", "交来时的整行：密文")
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One column of a raw table."""
+
+    name: str
+    sql_type: str
+    comment: str
+
+
+@dataclass(frozen=True, eq=False)
+class CodeList:
+    """A code list and every way its codes are written.
+
+    Attributes:
+        codes: Code to its name.
+        by_text: What :func:`ingest.normalise.texts.code_text` makes of a way of writing, to the code.
+    """
+
+    name: str
+    title: str
+    codes: Mapping[str, str]
+    by_text: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column of a list as the contract describes it.
+
+    Attributes:
+        aliases: Normalised headers that mean this column, best first; the contract's own header leads.
+        is_required: The list must have the column; nothing is said about single cells.
+        is_household: In a household block (L5) only the head's row carries the value.
+        is_row_counter: Numbers the rows of the sheet, says nothing about the person.
+        is_past_only: The date cannot lie after the arrival of the delivery.
+        is_month: The date says a month only and stands for its first day.
+        several_code: The code that several codes in one cell stand for (disability category: multiple).
+    """
+
+    name: str
+    header: str
+    description: str
+    semantic_type: str
+    aliases: tuple[str, ...]
+    is_required: bool
+    data_class: str
+    code_list: CodeList | None = None
+    is_household: bool = False
+    is_row_counter: bool = False
+    is_past_only: bool = False
+    is_month: bool = False
+    several_code: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the value exists only as ciphertext."""
+        return _RAW_COLUMNS[self.semantic_type][0][0] == "_encrypted"
+
+    @property
+    def raw_columns(self) -> tuple[RawColumn, ...]:
+        """What this column becomes in raw, in order."""
+        return tuple(
+            RawColumn(f"{self.name}{suffix}", sql_type, f"{self.description or self.header}{meaning}")
+            for suffix, sql_type, meaning in _RAW_COLUMNS[self.semantic_type]
+        )
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What makes a delivery wait for a person (domain.md 1.4).
+
+    Attributes:
+        count_change_ratio: Held when the accepted rows differ from the last delivery by more than this share …
+        count_change_minimum: … and by at least this many rows.
+        quarantined_ratio: Held when more than this share of the data rows is quarantined.
+        holds_older_snapshot: Held when the snapshot is older than one that is loaded.
+        holds_missing_community: Held when a community of the last delivery is missing, if it had at least
+        missing_community_minimum: this many rows.
+    """
+
+    count_change_ratio: float
+    count_change_minimum: int
+    quarantined_ratio: float
+    holds_older_snapshot: bool
+    holds_missing_community: bool
+    missing_community_minimum: int
+
+
+@dataclass(frozen=True, eq=False)
+class Contract:
+    """One list: who delivers it, what a row is, its columns and its guards.
+
+    Attributes:
+        row_identity: A row is about somebody or something when all columns of one of these groups have a value.
+        block_start: Columns whose new value starts a household block, strongest first; empty when rows are flat.
+    """
+
+    list_code: str
+    department: str
+    title: str
+    description: str
+    grain: str
+    version: str
+    semantics: str
+    rhythm: str
+    due_day: int | None
+    legal_basis: str
+    purpose: str
+    business_key: tuple[str, ...]
+    row_identity: tuple[tuple[str, ...], ...]
+    block_start: tuple[str, ...]
+    guards: Guards
+    columns: tuple[Column, ...]
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether each delivery is the whole list."""
+        return self.semantics == "snapshot"
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, or None when the list has none."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def raw_columns(self) -> tuple[RawColumn, ...]:
+        """All columns of the raw table, in order."""
+        return (
+            *(RawColumn(*meta) for meta in META_COLUMNS),
+            *(raw for column in self.columns for raw in column.raw_columns),
+            RawColumn(*SOURCE_ROW_COLUMN),
+        )
+
+
+@cache
+def load_contracts(folder: Path = CONTRACT_FOLDER) -> dict[str, Contract]:
+    """All contracts by list code.
+
+    Raises:
+        PermanentError: A file is no ODCS contract or contradicts itself; all mistakes of all files at once.
+    """
+    code_lists = load_code_lists()
+    contracts: dict[str, Contract] = {}
+    mistakes: list[str] = []
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            contract = _read_contract(path, code_lists)
+        except ValueError as error:
+            mistakes.append(f"{path.name}: {error}")
+        else:
+            contracts[contract.list_code] = contract
+    if mistakes:
+        raise PermanentError(
+            "读取合同",
+            came="；".join(mistakes),
+            expected="ODCS v3 合同，写法照同一文件夹中的其他合同",
+            next_step="改正上述合同文件",
+        )
+    return contracts
+
+
+@cache
+def load_code_lists(path: Path = CODE_LIST_FILE) -> dict[str, CodeList]:
+    """All code lists by name.
+
+    Raises:
+        PermanentError: A list gives one way of writing two codes.
+    """
+    code_lists = {}
+    for name, entry in yaml.load(path.read_text(encoding="utf-8"), _StrictLoader).items():
+        by_text: dict[str, str] = {}
+        for code, texts in entry["codes"].items():
+            for written in (code, *texts):
+                if by_text.setdefault(code_text(written), code) != code:
+                    raise PermanentError(
+                        f"读取代码表 {name}",
+                        came=f"写法“{written}”对应两个代码",
+                        expected="一种写法只对应一个代码",
+                        next_step=f"改正 {path.name}",
+                    )
+        code_lists[name] = CodeList(
+            name, entry["title"], {code: texts[0] for code, texts in entry["codes"].items()}, by_text
+        )
+    return code_lists
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe loader that refuses a key given twice: YAML would keep the last one and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"键“{key}”出现两次")
+        return super().construct_mapping(node, deep)
+
+
+def _read_contract(path: Path, code_lists: Mapping[str, CodeList]) -> Contract:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
+        odcs = OpenDataContractStandard.model_validate(document)
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ValueError(f"不是 ODCS 合同：{error}") from None
+    if odcs.id != path.stem:
+        raise ValueError(f"id 是 {odcs.id}，应与文件名相同")
+    if not odcs.schema_ or len(odcs.schema_) != 1 or not odcs.schema_[0].properties:
+        raise ValueError("schema 应恰有一张表，并列出各栏")
+    table = odcs.schema_[0]
+    extras = _extras(odcs.customProperties)
+    columns = tuple(_read_column(entry, code_lists) for entry in table.properties or ())
+    guards = extras["guards"]
+    contract = Contract(
+        list_code=odcs.id,
+        department=_stated(odcs.domain, "domain"),
+        title=_stated(odcs.name, "name"),
+        description=_stated(odcs.description.usage if odcs.description else None, "description.usage"),
+        grain=_stated(table.dataGranularityDescription, "dataGranularityDescription"),
+        version=_stated(odcs.version, "version"),
+        semantics=extras["semantics"],
+        rhythm=extras["rhythm"],
+        due_day=extras.get("dueDay"),
+        legal_basis=_stated(extras.get("legalBasis"), "legalBasis"),
+        purpose=_stated(odcs.description.purpose if odcs.description else None, "description.purpose"),
+        business_key=tuple(extras["businessKey"]),
+        row_identity=tuple(tuple(group) for group in extras["rowIdentity"]),
+        block_start=tuple(extras.get("blockStart", ())),
+        guards=Guards(
+            count_change_ratio=float(guards["countChangeRatio"]),
+            count_change_minimum=int(guards["countChangeMinimum"]),
+            quarantined_ratio=float(guards["quarantinedRatio"]),
+            holds_older_snapshot=bool(guards["olderSnapshot"]),
+            holds_missing_community=bool(guards["missingCommunity"]),
+            missing_community_minimum=int(guards["missingCommunityMinimum"]),
+        ),
+        columns=columns,
+    )
+    _check(contract)
+    return contract
+
+
+def _read_column(entry: SchemaProperty, code_lists: Mapping[str, CodeList]) -> Column:
+    name = _stated(entry.name, "properties.name")
+    header = _stated(entry.businessName, f"{name}.businessName")
+    extras = _extras(entry.customProperties)
+    semantic_type = extras.get("semanticType")
+    if semantic_type not in _RAW_COLUMNS:
+        raise ValueError(f"{name} 的 semanticType 是 {semantic_type}，可用 {'、'.join(_RAW_COLUMNS)}")
+    if entry.classification not in _DATA_CLASSES:
+        raise ValueError(
+            f"{name} 的 classification 是 {entry.classification}，可用 {'、'.join(_DATA_CLASSES)}"
+        )
+    code_list = code_lists.get(extras.get("codeList", ""))
+    if (code_list is not None) != (semantic_type in _CODE_TYPES):
+        raise ValueError(f"{name}：代码栏（且只有代码栏）要写 codeList，并在 {CODE_LIST_FILE.name} 中有该表")
+    aliases = dict.fromkeys(normalise_header(text) for text in (header, *extras.get("aliases", ())))
+    return Column(
+        name=name,
+        header=header,
+        description=entry.description or "",
+        semantic_type=semantic_type,
+        aliases=tuple(aliases),
+        is_required=bool(entry.required),
+        data_class=entry.classification,
+        code_list=code_list,
+        is_household=bool(extras.get("household")),
+        is_row_counter=bool(extras.get("rowCounter")),
+        is_past_only=bool(extras.get("pastOnly")),
+        is_month=extras.get("precision") == "month",
+        several_code=extras.get("severalCode"),
+        minimum=extras.get("minimum"),
+        maximum=extras.get("maximum"),
+    )
+
+
+def _check(contract: Contract) -> None:
+    if contract.semantics not in _SEMANTICS:
+        raise ValueError(f"semantics 是 {contract.semantics}，可用 {'、'.join(_SEMANTICS)}")
+    owners: dict[str, str] = {}
+    for column in contract.columns:
+        for alias in column.aliases:
+            if owners.setdefault(alias, column.name) != column.name:
+                raise ValueError(f"表头“{alias}”既指 {owners[alias]} 又指 {column.name}")
+    raw_names = [raw.name for raw in contract.raw_columns]
+    if len(set(raw_names)) != len(raw_names):
+        raise ValueError("两栏在 raw 表中同名")
+    named = {*contract.business_key, *contract.block_start, *(x for g in contract.row_identity for x in g)}
+    unknown = named - {column.name for column in contract.columns}
+    if unknown:
+        raise ValueError(f"提到了没有的栏：{'、'.join(sorted(unknown))}")
+
+
+def _extras(properties: list[CustomProperty] | None) -> dict[str, Any]:
+    return {entry.property or "": entry.value for entry in properties or ()}
+
+
+def _stated(value: str | None, where: str) -> str:
+    if not value:
+        raise ValueError(f"缺少 {where}")
+    return value

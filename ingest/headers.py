@@ -1,0 +1,192 @@
+"""Headers: how the words above the columns are compared with a contract's aliases, and where the header is.
+
+Layouts of domain.md 1.1 that are told here: title and note rows above (L2), two header rows with merged group
+titles (L3), a hint row below (L4). What the rows under the header mean is not said here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from ingest.normalise.texts import fold, without_bracketed, without_spaces
+
+if TYPE_CHECKING:
+    from ingest.contract import Contract
+    from ingest.readers.sheet import Cell, Row
+
+HEADER_SEARCH_ROWS: Final = 15
+_MINIMUM_HITS: Final = 3
+_MINIMUM_HIT_RATIO: Final = 0.4
+_MARKS: Final = re.compile(r"必填项?|选填项?|必录|[*★※☆:;\"'`“”‘’]|^\d+[.、)]")
+_GROUP_WORDS: Final = re.compile(r"(基本)?(信息|情况|资料|数据)$")
+_HINT: Final = re.compile(
+    r"必填|选填|格式|例如|示例|填写|请填|请选择|下拉|YYYY|yyyy|=是|＝是|位身份证|单选|多选|[0-9]=|不超过|位数字"
+)
+
+
+@dataclass(frozen=True)
+class HeaderMatch:
+    """How one header fits one contract.
+
+    Attributes:
+        positions: Contract column to position in the row.
+        headers: Contract column to the header as written.
+        unknown: Headers that the contract does not know, as written.
+        doubled: Contract columns that two equal headers claim; the first one is used.
+    """
+
+    positions: dict[str, int]
+    headers: dict[str, str]
+    unknown: tuple[str, ...]
+    doubled: tuple[str, ...]
+
+    @property
+    def hits(self) -> int:
+        """How many columns of the contract are there."""
+        return len(self.positions)
+
+    @property
+    def hit_ratio(self) -> float:
+        """Share of the headers that the contract knows."""
+        return self.hits / max(1, self.hits + len(self.unknown))
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header found in a sheet.
+
+    Attributes:
+        first: Index in the sheet's rows of the (upper) header row.
+        last: Index of the last header or hint row; data begins after it.
+        width: How many cells a row may have.
+        texts: Normalised header texts by position, to recognise a repeated header.
+        notes: What was found besides, for the layout.
+    """
+
+    first: int
+    last: int
+    width: int
+    texts: tuple[str, ...]
+    match: HeaderMatch
+    notes: tuple[str, ...] = field(default=())
+
+
+@lru_cache(maxsize=4096)
+def normalise_header(text: str) -> str:
+    """A header without what clerks decorate it with: width, spaces, line breaks, units in brackets, 必填, stars."""
+    folded = without_spaces(fold(text))
+    bare = without_bracketed(folded) or folded
+    return _MARKS.sub("", bare).lower()
+
+
+def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
+    """The row (or pair of rows) of the first 15 that fits the contract best; None when none fits at all."""
+    best: Header | None = None
+    searched = rows[:HEADER_SEARCH_ROWS]
+    for index, row in enumerate(searched):
+        single = _match([(_text(cell),) for cell in row.cells], contract)
+        if _is_header(single) and (best is None or single.hits > best.match.hits):
+            best = _header(rows, index, index, single)
+    for index, (row, below) in enumerate(zip(searched, rows[1:], strict=False)):
+        pair = _match_pair(row.cells, below.cells, contract)
+        # A second header row must earn its place: two more columns than the best single row gives.
+        if pair and _is_header(pair) and pair.hits >= (best.match.hits if best else 0) + 2:
+            best = _header(rows, index, index + 1, pair)
+    return best
+
+
+def _is_header(match: HeaderMatch) -> bool:
+    return match.hits >= _MINIMUM_HITS and match.hit_ratio >= _MINIMUM_HIT_RATIO
+
+
+def _header(rows: Sequence[Row], first: int, last: int, match: HeaderMatch) -> Header:
+    notes = []
+    if first:
+        notes.append(f"表头上方有 {first} 行标题或说明")
+    if last > first:
+        notes.append("表头有两行")
+    width = max(len(_trimmed(rows[index].cells)) for index in (first, last))
+    texts = tuple(normalise_header(_text(cell)) for cell in rows[last].cells)
+    if last + 1 < len(rows) and _is_hint_row(rows[last + 1].cells):
+        last += 1
+        notes.append("表头下方有一行填写说明，已略过")
+    return Header(first, last, width, texts, match, tuple(notes))
+
+
+def _is_hint_row(cells: Sequence[Cell]) -> bool:
+    texts = [_text(cell) for cell in cells if _text(cell)]
+    hints = sum(1 for text in texts if _HINT.search(text))
+    return hints >= 2 and hints * 3 >= len(texts)
+
+
+def _match_pair(upper: Sequence[Cell], lower: Sequence[Cell], contract: Contract) -> HeaderMatch | None:
+    """Match two rows as group titles over titles; a group title stands over the blank cells to its right."""
+    if any(not isinstance(cell, str | None) for cell in lower):
+        return None
+    candidates: list[tuple[str, ...]] = []
+    group = ""
+    for position in range(max(len(upper), len(lower))):
+        above = _text(upper[position]) if position < len(upper) else ""
+        below = _text(lower[position]) if position < len(lower) else ""
+        group = above or (group if below else "")
+        if not below:
+            candidates.append((above,))
+            continue
+        stem = _GROUP_WORDS.sub("", normalise_header(group))
+        candidates.append((f"{group}_{below}", f"{stem}{below}", below) if group else (below,))
+    return _match(candidates, contract)
+
+
+def _match(candidates: Sequence[tuple[str, ...]], contract: Contract) -> HeaderMatch:
+    """Give every header to the column one of its readings names; of two for one column the better alias wins."""
+    ranks = _alias_ranks(contract)
+    claims: dict[str, tuple[int, int]] = {}
+    doubled: list[str] = []
+    named: list[tuple[int, str]] = []
+    for position, readings in enumerate(candidates):
+        hit = next(
+            (ranks[key] for text in readings if text and (key := normalise_header(text)) in ranks), None
+        )
+        if hit is None:
+            if any(readings):
+                named.append((position, readings[-1]))
+            continue
+        column, rank = hit
+        claim = claims.get(column)
+        if claim is not None and claim[0] == rank:
+            doubled.append(column)
+        if claim is None or rank < claim[0]:
+            if claim is not None:
+                named.append((claim[1], candidates[claim[1]][-1]))
+            claims[column] = (rank, position)
+        else:
+            named.append((position, readings[-1]))
+    positions = {column: position for column, (_, position) in claims.items()}
+    return HeaderMatch(
+        positions=positions,
+        headers={column: candidates[position][-1] for column, position in positions.items()},
+        unknown=tuple(text for _, text in sorted(named)),
+        doubled=tuple(dict.fromkeys(doubled)),
+    )
+
+
+@lru_cache(maxsize=64)
+def _alias_ranks(contract: Contract) -> dict[str, tuple[str, int]]:
+    return {
+        alias: (column.name, rank) for column in contract.columns for rank, alias in enumerate(column.aliases)
+    }
+
+
+def _text(cell: Cell) -> str:
+    return fold(cell) if isinstance(cell, str) else ""
+
+
+def _trimmed(cells: Sequence[Cell]) -> Sequence[Cell]:
+    end = len(cells)
+    while end and (cells[end - 1] is None or cells[end - 1] == ""):
+        end -= 1
+    return cells[:end]

@@ -1,0 +1,313 @@
+"""From sheets to source rows: which sheets belong to the list, where data begins, what each row is.
+
+Layouts of domain.md 1.1: several sheets (L8), household blocks (L5), repeated headers, total and footer rows. What
+the cells mean is not said here, only which contract column they stand under.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ingest.contract import Contract
+from ingest.headers import Header, find_header, normalise_header
+from ingest.normalise.addresses import parse_address
+from ingest.normalise.ids import looks_like_id
+from ingest.normalise.names import name_key
+from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_spaces
+from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
+
+_TOTAL: Final = re.compile(
+    r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计).{0,12}|共\d+[户人条行].{0,12}"
+)
+_FOOTER: Final = re.compile(
+    r"(填表|填报|制表|审核|复核|经办|负责|单位负责|主管|分管|报送|审批|统计)?(人|领导|单位|日期|时间)?(签字|签名|盖章|公章)?[:：(].*"
+    r"|(填表|填报|制表|审核|复核|经办|单位负责|报送|打印)(人|日期|时间|单位).*|(注|备注|说明|填表说明)[:：1-9].*"
+)
+_FOOTER_WORDS: Final = re.compile(
+    r"填表|填报|制表|审核|复核|经办|负责|主管|分管|报送|审批|统计|打印|盖章|签字|注[:：]|备注[:：]|说明[:：]"
+)
+_COMMUNITY_SHEET: Final = re.compile(r"[一-龥]{2,12}(社区|村|居委会)")
+_HEAD_CODES: Final = ("01", "02")
+_FILLED_MERGES: Final = frozenset({"text", "address", "code", "codes", "date", "integer", "boolean"})
+
+
+@dataclass(slots=True)
+class SourceRow:
+    """One row of the data part, under the contract's columns.
+
+    Attributes:
+        cells: Contract column to its cell, household columns already filled down.
+        delivered: Cells as delivered under the headers that the contract knows, by header.
+        surplus: Cells under no known header, by position; kept (encrypted) only when the row is quarantined.
+        fault: Rule that quarantines the row whatever its values, or None.
+        fault_column: Contract column the fault is about, or None.
+        is_short: The row has fewer cells than the header.
+        dittos: Columns whose "same as above" was resolved.
+    """
+
+    sheet_name: str
+    row_number: int
+    cells: dict[str, Cell]
+    delivered: dict[str, Cell]
+    surplus: dict[str, Cell]
+    block_no: int | None = None
+    fault: str | None = None
+    fault_column: str | None = None
+    is_short: bool = False
+    dittos: tuple[str, ...] = ()
+
+
+@dataclass
+class Layout:
+    """How a delivery is laid out: the sheets that are read, and what is worth telling data staff and suppliers."""
+
+    tables: list[tuple[Sheet, Header]]
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_tables(content: Content, contract: Contract) -> Layout:
+    """The sheets whose header fits the contract.
+
+    Sheets with all required columns are taken; when none has them all, the ones that fit best. Hidden sheets are
+    read only when no visible one fits.
+
+    Raises:
+        UnreadableFile: No sheet has a header that fits.
+    """
+    found = [(sheet, header) for sheet in content.sheets if (header := find_header(sheet.rows, contract))]
+    if not found:
+        raise UnreadableFile("no_header", f"找不到《{contract.title}》的表头。请按填报模板的表头报送。")
+    visible = [(sheet, header) for sheet, header in found if not sheet.is_hidden] or found
+    complete = [(sheet, header) for sheet, header in visible if not missing_columns(header, contract)]
+    most = max(header.match.hits for _, header in visible)
+    chosen = complete or [(sheet, header) for sheet, header in visible if header.match.hits == most]
+    layout = Layout(chosen)
+    taken = {id(sheet) for sheet, _ in chosen}
+    for sheet in content.sheets:
+        if id(sheet) not in taken and sheet.rows:
+            hidden = "（隐藏）" if sheet.is_hidden else ""
+            layout.notes.append(f"工作表“{sheet.title}”{hidden}不是名单，未读取")
+        layout.notes.extend(sheet.notes)
+    for sheet, header in chosen:
+        if sheet.is_hidden:
+            layout.notes.append(f"工作表“{sheet.title}”是隐藏的，已读取")
+        layout.notes.extend(header.notes)
+    return layout
+
+
+def missing_columns(header: Header, contract: Contract) -> list[str]:
+    """Names of the required columns that no header means.
+
+    A list of households (only heads, no member columns) still names persons: there the head is the member.
+    """
+    positions = header.match.positions
+    stand_ins = {"person_name": "head_name", "id_no": "head_id_no"}
+    return [
+        column.name
+        for column in contract.columns
+        if column.is_required and column.name not in positions and stand_ins.get(column.name) not in positions
+    ]
+
+
+def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
+    """All data rows of a delivery in order. Blank rows and repeated headers are left out."""
+    blocks = _Blocks(contract)
+    repeated = 0
+    for sheet, header in layout.tables:
+        blocks.start_sheet(header)
+        positions = header.match.positions
+        headers = {position: header.match.headers[name] for name, position in positions.items()}
+        heads_only = "person_name" not in positions and "head_name" in positions
+        community = sheet.title if _COMMUNITY_SHEET.fullmatch(sheet.title) else None
+        merges = _merged_values(sheet, header, contract)
+        last_cells: dict[str, Cell] = {}
+        for row in sheet.rows[header.last + 1 :]:
+            if _is_repeated_header(row, header):
+                repeated += 1
+                continue
+            source = _source_row(row, sheet, positions, headers)
+            if is_total_row(row.cells):
+                source.fault = "total_row"
+                blocks.end()
+            elif len(row.cells) > header.width and not is_blank(row.cells[header.width :]):
+                source.fault = "row_longer_than_header"
+            else:
+                source.is_short = len(row.cells) < header.width
+                for position, name in ((p, n) for n, p in positions.items()):
+                    if name in source.cells or (position, row.number) not in merges:
+                        continue
+                    source.cells[name] = merges[position, row.number]
+                source.dittos = _resolve_dittos(source.cells, last_cells, contract)
+                if heads_only:
+                    _make_head_the_member(source.cells)
+                if community and "community_name" not in positions and contract.column("community_name"):
+                    source.cells["community_name"] = community
+                blocks.place(source)
+                last_cells = source.cells
+            yield source
+    if repeated:
+        layout.notes.append(f"数据中重复出现表头 {repeated} 次，已略过")
+
+
+def is_total_row(cells: Sequence[Cell]) -> bool:
+    """Whether a row is a total, or a note or signature below the table."""
+    texts = [without_spaces(fold(cell)) for cell in cells if isinstance(cell, str) and cell.strip()]
+    if not texts or any(looks_like_id(text) for text in texts):
+        return False
+    if any(_TOTAL.fullmatch(text) for text in texts[:3]):
+        return True
+    first = texts[0]
+    return _FOOTER.fullmatch(first) is not None and _FOOTER_WORDS.search(first) is not None
+
+
+def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:
+    filled = {position: cell for position, cell in enumerate(row.cells) if not _is_empty(cell)}
+    return SourceRow(
+        sheet_name=sheet.name,
+        row_number=row.number,
+        cells={name: filled[position] for name, position in positions.items() if position in filled},
+        delivered={headers[position]: cell for position, cell in filled.items() if position in headers},
+        surplus={f"第{position + 1}列": cell for position, cell in filled.items() if position not in headers},
+    )
+
+
+def _is_empty(cell: Cell) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip(" \t\r\n\u3000\u00a0\ufeff\u200b"))
+
+
+def _is_repeated_header(row: Row, header: Header) -> bool:
+    same = filled = 0
+    for position, cell in enumerate(row.cells[: len(header.texts)]):
+        if isinstance(cell, str) and cell.strip():
+            filled += 1
+            same += normalise_header(cell) == header.texts[position]
+    return same >= 3 and same * 2 > filled
+
+
+def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tuple[int, int], Cell]:
+    """Value of each cell covered by a vertical merge, for the columns where a merge states a common value."""
+    fillable = {
+        position
+        for name, position in header.match.positions.items()
+        if (column := contract.column(name)) is not None
+        and (column.is_household or column.semantic_type in _FILLED_MERGES)
+    }
+    by_number = {row.number: row for row in sheet.rows}
+    values: dict[tuple[int, int], Cell] = {}
+    for position, first, last in sheet.vertical_merges:
+        row = by_number.get(first)
+        if position in fillable and row is not None and position < len(row.cells):
+            for number in range(first + 1, last + 1):
+                values[position, number] = row.cells[position]
+    return values
+
+
+def _resolve_dittos(cells: dict[str, Cell], above: dict[str, Cell], contract: Contract) -> tuple[str, ...]:
+    """Put the value of the row above where a cell says 同上; never a name or an id, which are nobody else's."""
+    resolved = []
+    for name, cell in list(cells.items()):
+        if not isinstance(cell, str) or not is_ditto(fold(cell)):
+            continue
+        column = contract.column(name)
+        if column is None or column.semantic_type in ("person_name", "id_no", "disability_certificate"):
+            del cells[name]
+        elif name in above:
+            cells[name] = above[name]
+            resolved.append(name)
+        else:
+            del cells[name]
+    return tuple(resolved)
+
+
+def _make_head_the_member(cells: dict[str, Cell]) -> None:
+    for own, heads in (("person_name", "head_name"), ("id_no", "head_id_no")):
+        if heads in cells:
+            cells.setdefault(own, cells[heads])
+    cells.setdefault("relation_code", "户主")
+
+
+class _Blocks:
+    """Fills household columns down (L5): from the head's row to the rows below, until the next household starts."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._household = [column.name for column in contract.columns if column.is_household]
+        self._counters = {column.name for column in contract.columns if column.is_row_counter}
+        self._strong: list[str] = []
+        self._number = 0
+        self._current: dict[str, Cell] | None = None
+        self._has_head = False
+
+    def start_sheet(self, header: Header) -> None:
+        """Another sheet begins: nothing is filled down into it."""
+        present = [name for name in self._contract.block_start if name in header.match.positions]
+        self._strong = [name for name in present if name not in self._counters]
+        self.end()
+
+    def end(self) -> None:
+        """The block ends here whatever comes."""
+        self._current = None
+        self._has_head = False
+
+    def place(self, row: SourceRow) -> None:
+        """Give the row its block number and what its household's first row says."""
+        if not self._strong:
+            return
+        own = {name: row.cells[name] for name in self._household if not _is_nothing(row.cells.get(name))}
+        is_head = self._is_head(row)
+        if self._current is None or not self._continues(own, row, is_head):
+            self._number += 1
+            self._current = own
+            self._has_head = False
+        else:
+            for name, cell in self._current.items():
+                if name not in self._counters:
+                    row.cells.setdefault(name, cell)
+        self._has_head = self._has_head or is_head
+        row.block_no = self._number
+
+    def _continues(self, own: dict[str, Cell], row: SourceRow, is_head: bool) -> bool:
+        current = self._current or {}
+        for name in self._strong:
+            if name in own and name in current:
+                return _same(name, own[name], current[name])
+        if any(name in own for name in self._strong):
+            return False  # says a household the block does not know
+        if not any(name in current for name in self._strong):
+            return False
+        if is_head and self._has_head and not self._is_named_head(row, current):
+            return False
+        # Whatever household value the row does carry must be the block's.
+        return all(
+            name in self._counters or (name in current and _same(name, own[name], current[name]))
+            for name in own
+        )
+
+    def _is_head(self, row: SourceRow) -> bool:
+        column = self._contract.column("relation_code")
+        cell = row.cells.get("relation_code")
+        if column is None or column.code_list is None or not isinstance(cell, str):
+            return False
+        return column.code_list.by_text.get(code_text(cell)) in _HEAD_CODES
+
+    def _is_named_head(self, row: SourceRow, current: dict[str, Cell]) -> bool:
+        name, head = row.cells.get("person_name"), current.get("head_name")
+        return isinstance(name, str) and isinstance(head, str) and name_key(name) == name_key(head)
+
+
+def _is_nothing(cell: Cell) -> bool:
+    return _is_empty(cell) or (isinstance(cell, str) and (is_null(fold(cell)) or is_ditto(fold(cell))))
+
+
+def _same(name: str, one: Cell, other: Cell) -> bool:
+    if isinstance(one, str) and isinstance(other, str):
+        if name == "address":
+            first, second = parse_address(one), parse_address(other)
+            return first.key == second.key if first.key or second.key else fold(one) == fold(other)
+        if name.endswith("_name"):
+            return name_key(one) == name_key(other)
+        return code_text(one) == code_text(other)
+    return one == other

@@ -1,0 +1,133 @@
+"""Names of persons: as written, a match key, and pinyin (domain.md 2.6).
+
+The key unites ways of writing one name (traditional characters, spaces, dots); it never replaces the name,
+since 於 and 于, 昇 and 升 are different legal names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
+
+from ingest.normalise.ids import looks_like_id
+from ingest.normalise.phones import looks_like_mobile
+from ingest.normalise.texts import (
+    fold,
+    has_unreadable_character,
+    is_null_name,
+    looks_like_mojibake,
+    printable,
+    without_bracketed,
+    without_spaces,
+)
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
+
+_OUTER: Final = " \t\r\n\u3000\u00a0\u200b\u200c\u200d\u200e\u200f\ufeff\u00ad\u2060"
+_DOTS: Final = re.compile(r"[·•・‧∙⋅●․.。､、'’`]")
+_NOTES: Final = re.compile(r"(?<=..)(已故|已去世|去世|死亡|亡故|已死亡|户主|户主本人)$")
+_OPEN_BRACKET: Final = re.compile(r"[(\[{【〔〈《<].*$")
+# Not converted by t2s, or converted to a character that is seldom meant: same name for matching only.
+_VARIANTS: Final = str.maketrans(
+    "髙濵濱曽眞閆闫蕭萧呂黃產淸靑戶吳兪邨峯寧珎鑑徳恵広沢桜斉剣剱囯圀喩暁壱冨",
+    "高滨滨曾真阎阎肖肖吕黄产清青户吴俞村峰宁珍鉴德惠广泽樱齐剑剑国国喻晓一富",
+)
+_SURNAME_READINGS: Final = {
+    "单": "shan", "仇": "qiu", "解": "xie", "查": "zha", "曾": "zeng", "翟": "zhai", "覃": "qin", "任": "ren",
+    "区": "ou", "朴": "piao", "盖": "ge", "缪": "miao", "尹": "yin", "乐": "yue", "种": "chong", "员": "yun",
+    "黑": "he", "秘": "bi", "折": "she", "召": "shao", "洗": "xian", "冼": "xian", "燕": "yan", "宁": "ning",
+    "华": "hua", "葛": "ge", "过": "guo", "纪": "ji", "柏": "bai", "繁": "po", "郗": "xi", "隗": "wei",
+    "逄": "pang", "晁": "chao", "幺": "yao", "车": "che", "哈": "ha", "谌": "chen", "卜": "bu", "石": "shi",
+    "沈": "shen", "万": "wan", "尉": "wei", "盛": "sheng", "都": "du", "祭": "zhai", "牟": "mu", "臧": "zang",
+    "贲": "ben", "麴": "qu", "句": "gou", "曲": "qu", "应": "ying", "干": "gan", "更": "geng", "那": "na",
+}  # fmt: skip
+_DOUBLE_SURNAME_READINGS: Final = {
+    "尉迟": "yu chi", "万俟": "mo qi", "澹台": "tan tai", "长孙": "zhang sun", "单于": "chan yu",
+    "令狐": "ling hu", "宇文": "yu wen", "夏侯": "xia hou", "诸葛": "zhu ge", "上官": "shang guan",
+    "皇甫": "huang fu", "欧阳": "ou yang", "司马": "si ma", "慕容": "mu rong", "呼延": "hu yan",
+}  # fmt: skip
+_OTHER_COLUMN: Final = re.compile(
+    r"[\d\s\-+./:]{5,}|\d{4}年\d{1,2}月.*|.*\d+(幢|栋|单元|室|号楼).*|.*[路街弄]\d+号.*|[男女]", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """A name.
+
+    Attributes:
+        name: As written, outer space off; None when missing or not a name.
+        key: What names are compared by.
+        pinyin: Syllables without tones, separated by spaces.
+        finding: Rule of the warning or of the quarantine, or None.
+        is_usable: False when the cell holds something that is no name (another column, unreadable characters).
+    """
+
+    name: str | None
+    key: str | None
+    pinyin: str | None
+    finding: str | None = None
+    is_usable: bool = True
+
+
+MISSING: Final = ParsedName(None, None, None)
+
+
+@lru_cache(maxsize=65536)
+def parse_name(text: str) -> ParsedName:
+    """Parse the text of a name cell."""
+    folded = fold(text)
+    if is_null_name(folded):
+        return MISSING
+    if has_unreadable_character(text) or looks_like_mojibake(text):
+        return ParsedName(None, None, None, "name_unreadable", is_usable=False)
+    if looks_like_id(text) or looks_like_mobile(text) or _OTHER_COLUMN.fullmatch(folded):
+        return ParsedName(None, None, None, "name_of_another_column", is_usable=False)
+    bare = _OPEN_BRACKET.sub("", without_bracketed(folded)) or folded
+    bare = _NOTES.sub("", without_spaces(bare))
+    finding = "name_with_note" if len(bare) < len(without_spaces(folded)) else None
+    key = name_key(bare)
+    if not key:
+        return MISSING
+    if "?" in folded:
+        finding = "name_with_question_mark"
+    return ParsedName(printable(text).strip(_OUTER), key, pinyin_of(key), finding)
+
+
+@lru_cache(maxsize=65536)
+def name_key(text: str) -> str:
+    """Match key of a name: simplified, variants united, no spaces, no dots, Latin letters upper case."""
+    key = _DOTS.sub("", without_spaces(fold(text))).upper()
+    if key.isascii():
+        return key
+    return _simplifier().convert(key.translate(_VARIANTS)).translate(_VARIANTS)
+
+
+@lru_cache(maxsize=65536)
+def pinyin_of(key: str) -> str:
+    """Pinyin of a name key without tones, syllables separated by spaces; surnames by their own readings."""
+    from pypinyin import Style, lazy_pinyin
+
+    if key[:2] in _DOUBLE_SURNAME_READINGS and len(key) > 2:
+        head, rest = _DOUBLE_SURNAME_READINGS[key[:2]], key[2:]
+    elif key[:1] in _SURNAME_READINGS and len(key) > 1:
+        head, rest = _SURNAME_READINGS[key[0]], key[1:]
+    else:
+        head, rest = "", key
+    syllables = lazy_pinyin(rest, style=Style.NORMAL, v_to_u=False)
+    return " ".join([*([head] if head else []), *(syllable.lower() for syllable in syllables)])
+
+
+def simplified(text: str) -> str:
+    """The text in simplified characters, for match keys only."""
+    return text if text.isascii() else _simplifier().convert(text)
+
+
+@cache
+def _simplifier() -> OpenCC:
+    from opencc import OpenCC
+
+    return OpenCC("t2s")

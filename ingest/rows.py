@@ -1,0 +1,308 @@
+"""The verdict on each source row: accepted with warnings, or quarantined by exactly one rule.
+
+A person is not dropped for a typing error: a row that still says who it is about is accepted, its faulty values
+set aside. Not here: reading single cells (``values``), protecting and storing (``storage``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from ingest.contract import Column, Contract
+from ingest.layout import SourceRow
+from ingest.messages import message
+from ingest.normalise.ids import is_rounded, parse_id
+from ingest.readers.sheet import Cell
+from ingest.values import MISSING, CellReader, cell_text
+
+_HEAD_CODES: Final = ("01", "02")
+_ROUNDED_IDS_ENOUGH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RowWarning:
+    """Something to mend in an accepted row.
+
+    Attributes:
+        value: The cell it is about, stored encrypted; None when it is about the whole row.
+    """
+
+    rule: str
+    column_name: str | None
+    message: str
+    value: str | None = None
+
+
+@dataclass(slots=True)
+class AcceptedRow:
+    """A row for ``raw``: contract column to its value (what ``values`` makes of its semantic type)."""
+
+    source: SourceRow
+    values: dict[str, Any]
+    warnings: list[RowWarning] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRow:
+    """A row that cannot be used, and why."""
+
+    source: SourceRow
+    rule: str
+    column_name: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """All rows of a delivery with their verdicts, in order within each kind."""
+
+    accepted: list[AcceptedRow]
+    quarantined: list[QuarantinedRow]
+
+    @property
+    def footer_count(self) -> int:
+        """Rows that were totals or footers: quarantined, but no sign of bad data."""
+        return sum(row.rule == "total_row" for row in self.quarantined)
+
+    @property
+    def warning_count(self) -> int:
+        """All warnings of all rows."""
+        return sum(len(row.warnings) for row in self.accepted)
+
+
+def judge_rows(
+    rows: Iterable[SourceRow], contract: Contract, arrival: date, missing: list[str]
+) -> JudgedRows:
+    """Judge all rows of a delivery.
+
+    Args:
+        rows: Its data rows in order.
+        contract: What they should be.
+        arrival: Local day of arrival.
+        missing: Required columns that no header means: then no row can be used.
+    """
+    sources = list(rows)
+    judge = _Judge(contract, CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract)), missing)
+    accepted: list[AcceptedRow] = []
+    quarantined: list[QuarantinedRow] = []
+    for source in sources:
+        verdict = judge.judge(source)
+        if isinstance(verdict, AcceptedRow):
+            accepted.append(verdict)
+        else:
+            quarantined.append(verdict)
+    _warn_of_duplicates(accepted, contract)
+    _warn_of_shared_ids(accepted, contract)
+    return JudgedRows(accepted, quarantined)
+
+
+class _Judge:
+    def __init__(self, contract: Contract, reader: CellReader, missing: list[str]) -> None:
+        self._contract = contract
+        self._reader = reader
+        self._columns = {column.name: column for column in contract.columns}
+        self._missing = [self._columns[name] for name in missing]
+
+    def judge(self, source: SourceRow) -> AcceptedRow | QuarantinedRow:
+        if source.fault:
+            return self._quarantine(source, source.fault)
+        if self._missing:
+            return self._quarantine(source, "required_column_missing", self._missing[0])
+        row = AcceptedRow(source, {})
+        for name, column in self._columns.items():
+            self._read(row, name, column)
+        if source.is_short:
+            row.warnings.append(
+                RowWarning("row_shorter_than_header", None, message("row_shorter_than_header"))
+            )
+        self._take_id_from_elsewhere(row)
+        fault = self._name_fault(row)
+        if fault:
+            return self._quarantine(source, fault, self._columns["person_name"])
+        if not self._has_identity(row):
+            return self._quarantine(source, "no_identity")
+        self._check_person(row)
+        self._check_certificate(row)
+        self._check_order(row, "expiry_date", "signed_date", "contract_dates_reversed")
+        self._check_order(row, "entered_at", "visited_at", "entered_before_visited")
+        return row
+
+    def _read(self, row: AcceptedRow, name: str, column: Column) -> None:
+        cell = row.source.cells.get(name)
+        row.values[name], finding = self._reader.read(column, cell)
+        if finding:
+            self._warn(row, finding, column)
+        elif name in row.source.dittos:
+            self._warn(row, "ditto", column)
+        elif column.is_required and self._is_missing(row, name):
+            self._warn(row, "required_value_missing", column)
+
+    def _quarantine(self, source: SourceRow, rule: str, column: Column | None = None) -> QuarantinedRow:
+        return QuarantinedRow(
+            source, rule, column.name if column else None, message(rule, column.header if column else None)
+        )
+
+    def _warn(self, row: AcceptedRow, rule: str, column: Column, *, detail: str = "") -> None:
+        cell = row.source.cells.get(column.name)
+        value = None if cell is None else cell_text(cell)
+        row.warnings.append(RowWarning(rule, column.name, message(rule, column.header, detail=detail), value))
+
+    def _is_missing(self, row: AcceptedRow, name: str) -> bool:
+        value = row.values[name]
+        semantic_type = self._columns[name].semantic_type
+        if semantic_type == "person_name":
+            return value.name is None
+        if semantic_type in ("id_no", "phone", "disability_certificate"):
+            return value.kind == "missing"
+        if semantic_type == "address":
+            return value[0] is None
+        return value is None
+
+    def _has_identity(self, row: AcceptedRow) -> bool:
+        return any(
+            not any(self._is_missing(row, name) for name in group) for group in self._contract.row_identity
+        )
+
+    def _name_fault(self, row: AcceptedRow) -> str | None:
+        """A name cell that holds no name condemns the row, unless its characters alone are lost and the id is good."""
+        name = row.values.get("person_name")
+        if name is None or name.is_usable:
+            return None
+        identity = row.values.get("id_no")
+        if name.finding == "name_unreadable" and identity is not None and identity.kind == "valid":
+            return None
+        return str(name.finding)
+
+    def _take_id_from_elsewhere(self, row: AcceptedRow) -> None:
+        """Use another column's id of the same person when the own one is incomplete; drop one that is the head's."""
+        own = row.values.get("id_no")
+        if own is None:
+            return
+        column = self._columns["id_no"]
+        certificate = row.values.get("disability_certificate_no")
+        if own.kind in ("missing", "masked", "damaged") and certificate is not None and certificate.id_text:
+            inside = parse_id(certificate.id_text)
+            if inside.kind == "valid" and _fits_mask(own, inside.text):
+                row.values["id_no"] = inside
+                self._warn(row, "id_taken_from_certificate", column)
+        head, head_name = row.values.get("head_id_no"), row.values.get("head_name")
+        name = row.values.get("person_name")
+        if head is None or head.kind != "valid" or name is None or head_name is None or not head_name.key:
+            return
+        is_head = name.key == head_name.key and row.values.get("relation_code") in (*_HEAD_CODES, None)
+        if is_head and own.kind in ("missing", "masked", "damaged") and _fits_mask(own, head.text):
+            row.values["id_no"] = head
+            self._warn(row, "id_taken_from_head_column", column)
+        is_other = (
+            name.key
+            and name.key != head_name.key
+            and row.values.get("relation_code") not in (*_HEAD_CODES, None)
+        )
+        if is_other and own.kind == "valid" and own.text == head.text:
+            row.values["id_no"] = MISSING["id_no"]
+            self._warn(row, "id_is_heads_id", column)
+
+    def _check_person(self, row: AcceptedRow) -> None:
+        identity = row.values.get("id_no")
+        if identity is None or identity.kind != "valid":
+            return
+        birth, sex = row.values.get("birth_date"), row.values.get("sex_code")
+        if birth is not None and birth != identity.birth_date:
+            self._warn(row, "id_birth_date_differs", self._columns["birth_date"])
+        if sex in ("1", "2") and sex != identity.sex_code:
+            self._warn(row, "id_sex_differs", self._columns["sex_code"])
+
+    def _check_certificate(self, row: AcceptedRow) -> None:
+        certificate = row.values.get("disability_certificate_no")
+        if certificate is None or certificate.kind != "valid":
+            return
+        own = row.values["id_no"]
+        if own.kind in ("valid", "checksum_wrong") and own.text != certificate.id_text:
+            self._warn(row, "certificate_id_differs", self._columns["disability_certificate_no"])
+        for name, code, word in (
+            ("disability_category_code", certificate.category_code, "category"),
+            ("disability_level_code", certificate.level_code, "level"),
+        ):
+            if row.values[name] is None:
+                row.values[name] = code
+                self._warn(row, f"{word}_taken_from_certificate", self._columns[name])
+            elif row.values[name] != code:
+                self._warn(row, f"certificate_{word}_differs", self._columns[name])
+
+    def _check_order(self, row: AcceptedRow, later: str, earlier: str, rule: str) -> None:
+        end, begin = row.values.get(later), row.values.get(earlier)
+        if end is not None and begin is not None and end < begin:
+            self._warn(row, rule, self._columns[later])
+
+
+def _fits_mask(own: Any, number: str) -> bool:
+    """Whether a masked or cut id may be this one: what it shows must agree."""
+    if own.kind == "missing":
+        return True
+    shown = own.text[:6]
+    if own.kind == "masked":
+        return bool(shown.isdigit() and number.startswith(shown)) or not shown.isdigit()
+    return bool(number[:6] == shown)
+
+
+def _has_rounded_ids(sources: list[SourceRow], contract: Contract) -> bool:
+    """Whether a spreadsheet has rounded ids of this delivery: several look so and fail their check digit."""
+    if contract.column("id_no") is None:
+        return False
+    cells: list[Cell] = [source.cells.get("id_no") for source in sources]
+    rounded = sum(
+        isinstance(cell, str) and is_rounded(cell) and parse_id(cell).finding == "id_rounded"
+        for cell in cells
+    )
+    return rounded >= _ROUNDED_IDS_ENOUGH
+
+
+def _warn_of_duplicates(rows: list[AcceptedRow], contract: Contract) -> None:
+    """Rows that equal an earlier one in everything but their place and serial number."""
+    counters = {column.name for column in contract.columns if column.is_row_counter}
+    seen: dict[tuple[tuple[str, str], ...], SourceRow] = {}
+    for row in rows:
+        content = tuple(
+            (name, cell_text(cell)) for name, cell in sorted(row.source.cells.items()) if name not in counters
+        )
+        first = seen.setdefault(content, row.source)
+        if first is not row.source:
+            where = (
+                f"（第 {first.row_number} 行）"
+                if first.sheet_name == row.source.sheet_name
+                else (f"（工作表“{first.sheet_name}”第 {first.row_number} 行）")
+            )
+            row.warnings.append(
+                RowWarning("duplicate_of_row", None, message("duplicate_of_row", detail=where))
+            )
+
+
+def _warn_of_shared_ids(rows: list[AcceptedRow], contract: Contract) -> None:
+    """One valid id under two names: one of them is wrong, or two people really have one number."""
+    column = contract.column("id_no")
+    if column is None or contract.column("person_name") is None:
+        return
+    by_id: dict[str, dict[str, list[AcceptedRow]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        identity, name = row.values["id_no"], row.values["person_name"]
+        if identity.kind == "valid" and name.key:
+            by_id[identity.text][name.key].append(row)
+    for by_name in by_id.values():
+        if len(by_name) < 2:
+            continue
+        numbers = sorted(row.source.row_number for sharing in by_name.values() for row in sharing)
+        for sharing in by_name.values():
+            for row in sharing:
+                others = "、".join(str(number) for number in numbers if number != row.source.row_number)
+                detail = f"（另见第 {others} 行）" if others else ""
+                row.warnings.append(
+                    RowWarning(
+                        "id_shared_by_two_names",
+                        column.name,
+                        message("id_shared_by_two_names", column.header, detail=detail),
+                    )
+                )

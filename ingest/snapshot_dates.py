@@ -1,0 +1,119 @@
+"""Of which day a delivery speaks: from a note row, the file name, or its arrival; how it was found is kept.
+
+A day stands for itself, a month for its last day, a quarter for its last day; nothing speaks of a day after its
+arrival (a list that says "July" and arrives on the 5th of July is of the 5th).
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from ingest.headers import Header
+from ingest.normalise.dates import parse_date
+from ingest.normalise.texts import fold, without_spaces
+from ingest.readers.sheet import Cell, Row, Sheet
+
+_LABEL: Final = re.compile(
+    r"(?:填报|填表|制表|报送|上报|数据|截止|截至|统计|更新|导出|打印)(?:日期|时间|年月|月份)(?:为)?[:：]?"
+)
+_DATE_TEXT: Final = re.compile(
+    r"(?a)(?:\d{4}|[二][〇○零一二三四五六七八九]{3})\s*[-/.年]\s*[\d一二三四五六七八九十]{1,3}\s*(?:[-/.月]\s*[\d一二三四五六七八九十]{1,3}\s*日?|月)?|\d{8}|\d{6}"
+)
+_NAME_DAY: Final = re.compile(
+    r"(?a)(?<!\d)(20\d{2})[-_.年/]?(0?[1-9]|1[0-2])[-_.月/]?(0[1-9]|[12]\d|3[01]|(?<=\D)[1-9])日?(?!\d)"
+)
+_NAME_MONTH: Final = re.compile(r"(?a)(?<!\d)(20\d{2})(?:[-_.年/](0?[1-9]|1[0-2])月?|(0[1-9]|1[0-2]))(?!\d)")
+_NAME_QUARTER: Final = re.compile(
+    r"(?a)(?<!\d)(20\d{2})年?[-_第]?(?:([1-4一二三四])季度?|Q([1-4]))", re.IGNORECASE
+)
+_CHINESE_QUARTERS: Final = "一二三四"
+_FOOTER_ROWS: Final = 6
+
+
+@dataclass(frozen=True)
+class SnapshotDate:
+    """The day a delivery speaks of, and where that was found: ``note_row``, ``file_name`` or ``arrival``."""
+
+    value: date
+    source: str
+
+
+def find_snapshot_date(tables: Sequence[tuple[Sheet, Header]], file_name: str, arrival: date) -> SnapshotDate:
+    """The snapshot date of a delivery, in the order of preference of deliveries.md."""
+    for sheet, header in tables:
+        above, below = (
+            sheet.rows[: header.first],
+            sheet.rows[max(header.last + 1, len(sheet.rows) - _FOOTER_ROWS) :],
+        )
+        found = date_in_note(above) or date_in_note(below)
+        if found:
+            return SnapshotDate(min(found, arrival), "note_row")
+    found = date_in_file_name(file_name)
+    if found:
+        return SnapshotDate(min(found, arrival), "file_name")
+    return SnapshotDate(arrival, "arrival")
+
+
+def date_in_note(rows: Sequence[Row]) -> date | None:
+    """The date behind a label such as 填报日期, in its cell or in the next filled one."""
+    for row in rows:
+        filled = [cell for cell in row.cells if cell is not None and cell != ""]
+        for index, cell in enumerate(filled):
+            if not isinstance(cell, str):
+                continue
+            label = _LABEL.search(without_spaces(fold(cell)))
+            if not label:
+                continue
+            rest = without_spaces(fold(cell))[label.end() :]
+            found = (
+                _read_date(rest)
+                if rest
+                else _date_of_cell(filled[index + 1] if index + 1 < len(filled) else None)
+            )
+            if found:
+                return found
+    return None
+
+
+def date_in_file_name(file_name: str) -> date | None:
+    """A day, a month (its last day) or a quarter (its last day) in a file name."""
+    name = fold(file_name)
+    if found := _NAME_DAY.search(name):
+        try:
+            return date(int(found[1]), int(found[2]), int(found[3]))
+        except ValueError:
+            pass
+    if found := _NAME_QUARTER.search(name):
+        quarter = found[3] or found[2]
+        number = _CHINESE_QUARTERS.index(quarter) + 1 if quarter in _CHINESE_QUARTERS else int(quarter)
+        return _month_end(int(found[1]), number * 3)
+    if found := _NAME_MONTH.search(name):
+        return _month_end(int(found[1]), int(found[2] or found[3]))
+    return None
+
+
+def _date_of_cell(cell: Cell) -> date | None:
+    if isinstance(cell, datetime):
+        return cell.date()
+    if isinstance(cell, date):
+        return cell
+    return _read_date(without_spaces(fold(cell))) if isinstance(cell, str) else None
+
+
+def _read_date(text: str) -> date | None:
+    found = _DATE_TEXT.match(text)
+    if not found:
+        return None
+    parsed = parse_date(found[0])
+    if parsed.value is None or not 2000 <= parsed.value.year <= 2100:
+        return None
+    return _month_end(parsed.value.year, parsed.value.month) if parsed.precision == "month" else parsed.value
+
+
+def _month_end(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1])

@@ -1,0 +1,236 @@
+"""From cells to values, by semantic type: each cell gives a value (or none) and at most one finding.
+
+Pure: the same cell gives the same value. Not here: what the values of a row say about each other (``rows``),
+encryption (``protection``), the words of the findings (``messages``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from ingest.contract import Column
+from ingest.normalise import addresses, dates, ids, names, phones
+from ingest.normalise.texts import (
+    SPREADSHEET_ERRORS,
+    code_text,
+    fold,
+    has_unreadable_character,
+    is_null,
+    printable,
+    without_bracketed,
+    without_spaces,
+)
+from ingest.readers.sheet import Cell
+
+# Value and finding of one cell. The value's type follows from the column's semantic type.
+Read = tuple[Any, str | None]
+
+_SEPARATORS: Final = re.compile(r"[,，;；、/|\s]+")
+_TRUE: Final = frozenset(
+    {"是", "1", "Y", "YES", "TRUE", "T", "√", "✓", "✔", "有", "同意", "已同意", "已签", "已签署", "真"}
+)
+_FALSE: Final = frozenset(
+    {"否", "0", "N", "NO", "FALSE", "F", "×", "X", "✗", "无", "不同意", "未同意", "未签", "假", "不是"}
+)
+_INTEGER: Final = re.compile(r"(?a)([+-]?\d{1,9})(?:\.0*)?(?:人|口|户|件|分|个|次|元)?")
+_AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)(万)?(?:元|元/月|元整|块)?")
+
+
+class CellReader:
+    """Reads the cells of one delivery.
+
+    Args:
+        arrival: Local day the delivery arrived; dates that must lie in the past are judged against it.
+        rounded_ids: The list holds ids that a spreadsheet rounded, so that one ending in 000 is not believed
+            even when its check digit happens to fit (one in eleven does).
+    """
+
+    def __init__(self, arrival: date, *, rounded_ids: bool = False) -> None:
+        self._arrival = arrival
+        self._rounded_ids = rounded_ids
+        self._readers: dict[str, Callable[[Column, Cell], Read]] = {
+            "text": self._text,
+            "person_name": self._name,
+            "id_no": self._id,
+            "disability_certificate": self._certificate,
+            "phone": self._phone,
+            "address": self._address,
+            "date": self._date,
+            "datetime": self._datetime,
+            "integer": self._integer,
+            "code": self._code,
+            "codes": self._codes,
+            "boolean": self._boolean,
+            "protected_text": self._text,
+            "amount": self._amount,
+            "bank_account": self._text,
+            "diagnosis": self._text,
+        }
+
+    def read(self, column: Column, cell: Cell) -> Read:
+        """Value and finding of one cell; a cell without a value gives what the type calls missing."""
+        if isinstance(cell, str) and cell.strip().upper() in SPREADSHEET_ERRORS:
+            return MISSING.get(column.semantic_type), "spreadsheet_error"
+        if cell is None:
+            return MISSING.get(column.semantic_type), None
+        return self._readers[column.semantic_type](column, cell)
+
+    def _text(self, column: Column, cell: Cell) -> Read:
+        text = cell_text(cell)
+        if has_unreadable_character(text):
+            return None, "text_unreadable"
+        folded = fold(text)
+        # A leading apostrophe is how spreadsheets mark text.
+        folded = folded[1:] if folded[:1] == "'" and folded[1:2].isalnum() else folded
+        return (None, None) if is_null(folded) else (folded, None)
+
+    def _name(self, column: Column, cell: Cell) -> Read:
+        parsed = names.parse_name(cell_text(cell))
+        return parsed, parsed.finding
+
+    def _id(self, column: Column, cell: Cell) -> Read:
+        text = cell_text(cell)
+        if not isinstance(cell, str):
+            parsed = ids.damaged_number(text)
+        elif self._rounded_ids and ids.is_rounded(text):
+            parsed = ids.ParsedId("damaged", fold(text), finding="id_rounded")
+        else:
+            parsed = ids.parse_id(text, self._arrival)
+        return parsed, parsed.finding
+
+    def _certificate(self, column: Column, cell: Cell) -> Read:
+        parsed = ids.parse_certificate(cell_text(cell))
+        return parsed, parsed.finding
+
+    def _phone(self, column: Column, cell: Cell) -> Read:
+        parsed = phones.parse_phone(cell_text(cell))
+        return parsed, parsed.finding
+
+    def _address(self, column: Column, cell: Cell) -> Read:
+        text = cell_text(cell)
+        if has_unreadable_character(text):
+            return (None, addresses.MISSING), "text_unreadable"
+        parsed = addresses.parse_address(text)
+        if parsed.status is None:
+            return (None, parsed), None
+        finding = None if parsed.status in ("FULL", "NO_UNIT") else "address_incomplete"
+        return (printable(text).strip(), parsed), finding
+
+    def _date(self, column: Column, cell: Cell) -> Read:
+        if isinstance(cell, datetime):
+            parsed = dates.judge_date(cell.date())
+        elif isinstance(cell, date):
+            parsed = dates.judge_date(cell)
+        elif isinstance(cell, int | float) and not isinstance(cell, bool):
+            parsed = dates.date_of_serial(cell)
+        else:
+            parsed = dates.parse_date(cell_text(cell))
+        value = parsed.value
+        if value is None:
+            return None, parsed.finding
+        if column.is_month:
+            value = value.replace(day=1)
+        elif parsed.precision == "month":
+            return None, "date_day_missing"
+        if column.is_past_only and value > self._arrival:
+            return None, "date_in_future"
+        return value, parsed.finding
+
+    def _datetime(self, column: Column, cell: Cell) -> Read:
+        if isinstance(cell, datetime):
+            value, finding = dates.parse_datetime(cell.isoformat(sep=" ", timespec="seconds"))
+        elif isinstance(cell, int | float) and not isinstance(cell, bool | int):
+            value, finding = dates.datetime_of_serial(cell)
+        else:
+            value, finding = dates.parse_datetime(cell_text(cell))
+        if (
+            value
+            and column.is_past_only
+            and value.astimezone(dates.LOCAL_ZONE).date() > self._arrival + timedelta(1)
+        ):
+            return None, "date_in_future"
+        return value, finding
+
+    def _integer(self, column: Column, cell: Cell) -> Read:
+        text = without_spaces(fold(cell_text(cell))).replace(",", "")
+        found = _INTEGER.fullmatch(text)
+        if not found:
+            return None, None if is_null(text) else "integer_unreadable"
+        value = int(found[1])
+        low = -(2**31) if column.minimum is None else column.minimum
+        high = 2**31 - 1 if column.maximum is None else column.maximum
+        return (value, None) if low <= value <= high else (None, "integer_out_of_range")
+
+    def _code(self, column: Column, cell: Cell) -> Read:
+        code_list = column.code_list
+        assert code_list is not None  # the contract says so
+        folded = fold(cell_text(cell))
+        for text in (folded, without_bracketed(folded)):
+            if code := code_list.by_text.get(code_text(text)):
+                return code, None
+        several = {code_list.by_text.get(code_text(part)) for part in _SEPARATORS.split(folded) if part}
+        if column.several_code and len(several) > 1 and None not in several:
+            return column.several_code, None
+        return None, None if is_null(folded) else "code_unknown"
+
+    def _codes(self, column: Column, cell: Cell) -> Read:
+        code_list = column.code_list
+        assert code_list is not None  # the contract says so
+        folded = fold(cell_text(cell))
+        if is_null(folded):
+            return None, None
+        whole = code_list.by_text.get(code_text(folded))
+        parts = [part for part in _SEPARATORS.split(folded) if part and not is_null(part)]
+        found: list[str | None] = (
+            [whole] if whole else [code_list.by_text.get(code_text(part)) for part in parts]
+        )
+        known = sorted({code for code in found if code})
+        return known or None, None if all(found) else "code_unknown"
+
+    def _boolean(self, column: Column, cell: Cell) -> Read:
+        if isinstance(cell, bool):
+            return cell, None
+        text = without_spaces(fold(cell_text(cell))).upper()
+        if text in _TRUE:
+            return True, None
+        if text in _FALSE:
+            return False, None
+        return None, None if is_null(text) else "boolean_unreadable"
+
+    def _amount(self, column: Column, cell: Cell) -> Read:
+        text = without_spaces(fold(cell_text(cell))).replace(",", "")
+        if is_null(text) and text not in ("0", "0.0"):
+            return None, None
+        found = _AMOUNT.fullmatch(text)
+        try:
+            value = Decimal(found[1]) * (10000 if found[2] else 1) if found else None
+        except InvalidOperation:
+            value = None
+        # Kept as it came when it cannot be read: it exists as ciphertext only.
+        return (text, "amount_unreadable") if value is None else (format(value, "f"), None)
+
+
+MISSING: Final[dict[str, Any]] = {
+    "person_name": names.MISSING,
+    "id_no": ids.MISSING,
+    "disability_certificate": ids.ParsedCertificate("missing", ""),
+    "phone": phones.ParsedPhone("missing", ""),
+    "address": (None, addresses.MISSING),
+}
+
+
+def cell_text(cell: Cell) -> str:
+    """A cell as text: whole numbers without a point, dates in ISO form."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "是" if cell else "否"
+    if isinstance(cell, float):
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e18 else repr(cell)
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ", timespec="seconds")
+    return "" if cell is None else str(cell)
