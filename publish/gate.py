@@ -22,8 +22,9 @@ _REFUSALS: Final = {
     "YH004": "sealed",
     "YH005": "not_allowed",
     "YH006": "not_built",
-    "55P03": "busy",
 }
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+_INSUFFICIENT_PRIVILEGE: Final = "42501"
 # Connection lost or refused, serialization failure, deadlock, server going down, out of resources.
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57")
 
@@ -78,14 +79,14 @@ def publisher_transaction(engine: Engine, doing: str) -> Iterator[Connection]:
 
 def _translated(error: DBAPIError, doing: str) -> Exception:
     sqlstate: str | None = getattr(error.orig, "sqlstate", None)
-    if sqlstate == "55P03":
+    if sqlstate == _LOCK_NOT_AVAILABLE:
         return GateRefusal("busy", "另一次发布或构建正占用数据，等待 2 秒未果；当前发布不变，请稍后再试。")
     if sqlstate in _REFUSALS:
         message: str = error.orig.diag.message_primary  # type: ignore[union-attr]
         return GateRefusal(_REFUSALS[sqlstate], message)
     if sqlstate is None or sqlstate.startswith(_TRANSIENT_CLASSES):
         return TransientError(doing, came=safe_message(error), next_step="稍后再试；当前发布不变或已完整更新")
-    if sqlstate == "42501":
+    if sqlstate == _INSUFFICIENT_PRIVILEGE:
         return PermanentError(
             doing,
             came=safe_message(error),
