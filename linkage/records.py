@@ -146,7 +146,8 @@ def judge_ids(records: pl.DataFrame) -> pl.DataFrame:
     is_valid = pl.col("id_no_kind") == "valid"
     days_apart = (pl.col("birth_date") - pl.col("id_no_birth_date")).dt.total_days().abs()
     contradicts_sex = (pl.col("sex_code") != pl.col("id_no_sex_code")) & pl.col("sex_code").is_in(["1", "2"])
-    is_somebody_elses = (days_apart > _OWN_ID_MAX_DAYS) | (contradicts_sex & (days_apart > 0))
+    # A wrong sex alone is a slip; with another birth date, or none to speak for the id, it is not.
+    is_somebody_elses = (days_apart > _OWN_ID_MAX_DAYS) | (contradicts_sex & (days_apart.fill_null(1) > 0))
     judged = records.sort("record_id").with_columns(
         own_id=pl.when(is_valid & ~is_somebody_elses.fill_null(False)).then("id_no"),
         weak_id=pl.when(pl.col("id_no_kind").is_in(["checksum_wrong", "other_document"])).then("id_no"),
@@ -242,8 +243,12 @@ def _borrowed_ids(records: pl.DataFrame) -> pl.DataFrame:
     )
     borrowed: list[tuple[str, str]] = []
     for (own_id,), names in contested.group_by("own_id", maintain_order=True):
-        claims = [_Claim([name], pinyin, count, confirmed, contradicted and not confirmed)
-                  for name, pinyin, count, confirmed, contradicted in names.drop("own_id").iter_rows()]  # fmt: skip
+        claims = [
+            _Claim([name], pinyin, count, confirmed, contradicted and not confirmed)
+            for name, pinyin, count, confirmed, contradicted in names.select(
+                "person_name_key", "pinyin", "count", "is_confirmed", "is_contradicted"
+            ).iter_rows()
+        ]
         owners = _merge_like_names(claims)
         best = max(owner.strength for owner in owners)
         if [owner.strength for owner in owners].count(best) == 1:
