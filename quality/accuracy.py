@@ -63,7 +63,7 @@ class AuditedField:
 
     draw_id: int
     stratum: str
-    audit_no: str
+    household_id: str
     person_id: str | None
     is_critical: bool
     outcome: str
@@ -105,9 +105,9 @@ class AccuracyReport:
     fields: Estimate
     critical_fields: Estimate
     whole_households: Estimate
-    unverifiable_ratio: float | None  # unverifiable / (checked + unverifiable), unweighted
-    outdated_ratio: float | None  # changed / checked, unweighted: timeliness, not accuracy
-    covered_frame_ratio: float | None  # share of the frame in strata with at least one audited household
+    unverifiable_ratio: Fraction | None  # unverifiable / (checked + unverifiable), unweighted
+    outdated_ratio: Fraction | None  # changed / checked, unweighted: timeliness, not accuracy
+    covered_frame_ratio: Fraction | None  # share of the frame in strata with at least one audited household
 
 
 def meets_target(correct: int, checked: int, target: Decimal | Fraction) -> bool:
@@ -224,7 +224,7 @@ def tally_households(checked: Iterable[AuditedField]) -> list[HouseholdTally]:
     """Sum checked fields by household; every field given counts (leave out unverifiable ones before)."""
     by_household: dict[tuple[int, str, str], list[AuditedField]] = defaultdict(list)
     for field in checked:
-        by_household[field.draw_id, field.stratum, field.audit_no].append(field)
+        by_household[field.draw_id, field.stratum, field.household_id].append(field)
     tallies = []
     for (draw_id, stratum, _), fields in sorted(by_household.items(), key=lambda item: item[0]):
         members: dict[str, list[int]] = {}
@@ -386,5 +386,5 @@ def _counts(checked: Sequence[AuditedField]) -> tuple[int, int]:
     return len(checked), sum(field.outcome != WRONG for field in checked)
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, whole: int) -> Fraction | None:
+    return Fraction(part, whole) if whole else None

@@ -1,0 +1,234 @@
+"""From the stored facts of an alert to the mail a person reads: subject, text part, HTML part.
+
+Which facts become an alert is `quality.alerts`. Nothing is looked up here, and nothing of a person is in the
+facts: deliveries are shown as list and number (a sender may have put a name into the file name), reasons are
+the ledger's. Header values are folded to one line and capped, so that no fact can become a header.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from email.message import EmailMessage
+from email.utils import format_datetime
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from infra.clock import BUSINESS_ZONE
+from quality.verdict import percent
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+# A mail is a digest, not a report: the tables have the rest.
+LISTED_ITEMS: Final = 30
+_SUBJECT_LENGTH: Final = 100
+_TEXT_LENGTH: Final = 400
+
+_RED, _AMBER = "#b42318", "#b54708"
+_STATUS_NAMES: Final = {"refused": "退回", "held": "待核对"}
+_PROBLEM_NAMES: Final = {
+    "raised": "检查出错",
+    "no_rows_seen": "有数据却检查了 0 行",
+    "rows_differ": "检查到的行数与表不符",
+    "disagree": "两种算法结论不一致",
+}
+_NEXT_STEPS: Final = {
+    "delivery": (
+        "待核对的批次：在 Dagster 界面或表 ops.delivery 中看原因，确认数据无误后放行，否则请部门重报。",
+        "退回的批次：把回执文件夹中该批次的回执转给送达部门，按原因改正后重新送达。",
+    ),
+    "check": (
+        "在 Dagster 界面打开该检查，或查询表 quality.check_result，确认是数据问题还是程序问题。",
+        "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
+    ),
+    "verdict": (
+        "证据不足：收齐并送达已下发的抽查核实表，或按所需户数加做抽查。",
+        "未达标：按核查出的错误更正来源数据，请部门重报后重新运行刷新。",
+    ),
+    "refresh": (
+        "在 Dagster 界面打开失败的运行，查看出错的一步和原因。",
+        "排除后重新运行刷新；同样的送达会得到同样的结果。",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A row of `ops.alert` as far as writing its mail needs it."""
+
+    kind: str
+    payload: Mapping[str, Any]
+    message_id: str
+    created_at: datetime
+
+
+def build_message(alert: Alert, recipients: Sequence[str], street_name: str | None) -> EmailMessage:
+    """The mail of an alert; the transport adds the sender. The same alert always gives the same mail."""
+    headline, context = _CONTEXTS[alert.kind](alert.payload)
+    context |= {
+        "headline": headline,
+        "street_name": one_line(street_name or "", _TEXT_LENGTH),
+        "next_steps": _NEXT_STEPS[alert.kind],
+    }
+    message = EmailMessage()
+    message["Subject"] = one_line(f"【一户】{headline}", _SUBJECT_LENGTH)
+    message["To"] = ", ".join(recipients)
+    message["Date"] = format_datetime(alert.created_at)
+    message["Message-ID"] = alert.message_id
+    # Keeps out-of-office replies away (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    templates = _templates()
+    message.set_content(templates.get_template(f"{alert.kind}.txt").render(context))
+    message.add_alternative(templates.get_template(f"{alert.kind}.html").render(context), subtype="html")
+    return message
+
+
+def one_line(text: str, length: int) -> str:
+    """Text without line breaks and control or format characters, at most `length` characters long."""
+    kept = "".join(" " if unicodedata.category(mark) in ("Cc", "Cf", "Zl", "Zp") else mark for mark in text)
+    folded = " ".join(kept.split())
+    return folded if len(folded) <= length else f"{folded[: length - 1]}…"
+
+
+def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    items = payload["items"]
+    refused_count = sum(item["status"] == "refused" for item in items)
+    title = one_line(payload["list_title"], 40)
+    if len(items) == 1:
+        headline = f"{title}批次 {items[0]['delivery_id']} {'被退回' if refused_count else '待核对'}"
+    else:
+        headline = f"{title} {len(items)} 个批次未入库"
+    return headline, {
+        "accent": _RED if refused_count else _AMBER,
+        "list_title": title,
+        "item_count": len(items),
+        "refused_count": refused_count,
+        "held_count": len(items) - refused_count,
+        "items": [
+            {
+                "delivery_id": item["delivery_id"],
+                "status": item["status"],
+                "status_name": _STATUS_NAMES[item["status"]],
+                "reason": one_line(item["reason"], _TEXT_LENGTH),
+                "row_count": item["row_count"],
+                "received_at": _local(item["received_at"]),
+            }
+            for item in items[:LISTED_ITEMS]
+        ],
+        "more_count": max(0, len(items) - LISTED_ITEMS),
+    }
+
+
+def _check(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    items = sorted(payload["items"], key=lambda item: item["severity"] != "error")
+    error_count = sum(item["severity"] == "error" for item in items)
+    title = one_line(payload["group_title"], 40)
+    what = f"{error_count} 项检查未通过" if error_count else f"{len(items)} 项检查提醒"
+    return f"{title} {what}", {
+        "accent": _RED if error_count else _AMBER,
+        "group_title": title,
+        "as_of": payload["as_of"],
+        "error_count": error_count,
+        "warn_count": len(items) - error_count,
+        "items": [
+            {
+                **item,
+                "title": one_line(item["title"], _TEXT_LENGTH),
+                "problem_name": _PROBLEM_NAMES.get(item["problem"] or ""),
+            }
+            for item in items[:LISTED_ITEMS]
+        ],
+        "more_count": max(0, len(items) - LISTED_ITEMS),
+    }
+
+
+def _verdict(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    as_of = date.fromisoformat(payload["as_of"])
+    if payload["failed_check_count"]:
+        why = "检查未通过"
+    elif payload["status"] == "failed":
+        why = "准确率未达标"
+    else:
+        why = "准确率证据不足"
+    reasons = payload["reasons"]
+    context: dict[str, Any] = {
+        "accent": _AMBER if payload["status"] == "insufficient" else _RED,
+        "as_of": payload["as_of"],
+        "reasons": [one_line(reason, _TEXT_LENGTH) for reason in reasons[:LISTED_ITEMS]],
+        "more_count": max(0, len(reasons) - LISTED_ITEMS),
+        "bar": None,
+    }
+    if payload["accuracy_ratio"] is not None:
+        context |= _accuracy(payload, context["accent"])
+    return f"{as_of.month}月户档未通过发布：{why}", context
+
+
+def _accuracy(payload: Mapping[str, Any], accent: str) -> dict[str, Any]:
+    low, high = payload["interval_lower_ratio"], payload["upper_bound_ratio"]
+    target = float(payload["target_ratio"])
+    # The axis begins at a round tenth below everything that is shown.
+    begin = max(0.0, min(int(low * 10), int(target * 10) - 1) / 10)
+    edges = sorted({begin, low, high, target, 1.0})
+    bar = [
+        {
+            "width": max(0.5, round((right - left) / (1 - begin) * 100, 1)),
+            "colour": accent if low <= left < high else "#dde3ea",
+            "ends_at_target": right == target and target < 1,
+        }
+        for left, right in pairwise(edges)
+    ]
+    facts = [
+        ("抽查户数", payload["audited_household_count"]),
+        ("抽查字段数", payload["audited_field_count"]),
+        ("其中正确", payload["correct_field_count"]),
+    ]
+    if payload["critical_accuracy_ratio"] is not None:
+        facts.append(("关键字段准确率", percent(payload["critical_accuracy_ratio"])))
+    if payload["household_accuracy_ratio"] is not None:
+        facts.append(("整户全对", percent(payload["household_accuracy_ratio"])))
+    if payload["unverifiable_ratio"] is not None:
+        facts.append(("无法核实", percent(payload["unverifiable_ratio"])))
+    if payload["needed_household_count"] is not None:
+        facts.append(("共需抽查户数", payload["needed_household_count"]))
+    return {
+        "bar": bar,
+        "facts": facts,
+        "accuracy": percent(payload["accuracy_ratio"]),
+        "lower_bound": percent(payload["lower_bound_ratio"]),
+        "interval": f"{percent(low)} – {percent(high)}",
+        "target": percent(target),
+        "target_code": one_line(payload["target_code"], 20),
+        "axis_begin": percent(begin),
+    }
+
+
+def _refresh(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    as_of = date.fromisoformat(payload["as_of"])
+    return f"{as_of.month}月{as_of.day}日的刷新失败", {
+        "accent": _RED,
+        "as_of": payload["as_of"],
+        "refresh_id": payload["refresh_id"],
+        "started_at": _local(payload["started_at"]),
+    }
+
+
+_CONTEXTS: Final = {"delivery": _delivery, "check": _check, "verdict": _verdict, "refresh": _refresh}
+
+
+def _local(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M}"
+
+
+@cache
+def _templates() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    return Environment(
+        loader=PackageLoader("quality", "templates"),
+        autoescape=select_autoescape(["html"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=False,
+        keep_trailing_newline=True,
+    )
