@@ -250,8 +250,8 @@ def _passed_verdict(connection: Connection, content_hash: str) -> int:
     """The newest verdict on this content, provided that the newest of every target has passed."""
     verdicts = connection.execute(
         text(
-            "select distinct on (target_code) verdict_id, target_code, status, target_ratio, accuracy_ratio,"
-            " lower_bound_ratio, judged_at from quality.verdict where content_hash = :content_hash"
+            "select distinct on (target_code) verdict_id, status, reasons, judged_at"
+            " from quality.verdict where content_hash = :content_hash"
             " order by target_code, judged_at desc, verdict_id desc"
         ),
         {"content_hash": content_hash},
@@ -270,13 +270,8 @@ def _passed_verdict(connection: Connection, content_hash: str) -> int:
 
 
 def _failed_reason(verdict: Row[Any]) -> str:
-    if verdict.lower_bound_ratio is None or verdict.accuracy_ratio is None:
-        return f"准确率判定（{verdict.target_code}）：抽查证据不足，无法估计准确率，不予发布。"
-    finding = "抽查证据不足" if verdict.status == "insufficient" else "未通过"
-    return (
-        f"准确率判定（{verdict.target_code}）{finding}：估计 {verdict.accuracy_ratio:.2%}，"
-        f"置信下限 {verdict.lower_bound_ratio:.2%}，要求 {verdict.target_ratio:.2%}，不予发布。"
-    )
+    finding = "证据不足" if verdict.status == "insufficient" else "未通过"
+    return f"判定{finding}，不予发布：{'；'.join(verdict.reasons) or '未说明理由'}。"
 
 
 def _refuse_withdrawn(connection: Connection, content_hash: str) -> None:

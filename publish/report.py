@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,23 +59,31 @@ def render_release_summary(engine: Engine) -> str:
         lines.append("最近判定：尚无判定。")
     else:
         lines.append(
-            f"最近判定：{_STATUS_NAMES[verdict.status]}（数据日期 {verdict.as_of}，"
-            f"{_local(verdict.judged_at)}）；{describe_accuracy(verdict)}"
+            f"最近判定：{_STATUS_NAMES[verdict.status]}（数据日期 {verdict.as_of}，{_local(verdict.judged_at)}）"
+            f"：{'；'.join(verdict.reasons) or '未说明理由'}"
         )
     return "\n".join(lines)
 
 
+def percent(ratio: float | Decimal | None) -> str:
+    """A ratio with two decimals of a percent, rounded down: 0.94999 is 94.99%, never the 95% it does not reach."""
+    if ratio is None:
+        return "—"
+    return f"{(Decimal(str(ratio)) * 100).quantize(Decimal('0.01'), rounding=ROUND_FLOOR)}%"
+
+
 def describe_accuracy(figures: Row[Any]) -> str:
-    """Estimate, interval, target and evidence of a verdict or release in one Chinese phrase."""
+    """Estimate, bound, target, interval and evidence of a release in one Chinese phrase."""
     evidence = (
         f"抽查 {figures.audited_household_count:,} 户 {figures.audited_field_count:,} 项，"
         f"正确 {figures.correct_field_count:,} 项"
     )
-    if None in (figures.accuracy_ratio, figures.lower_bound_ratio, figures.upper_bound_ratio):
-        return f"准确率无法估计（{evidence}），要求下限不低于 {figures.target_ratio:.2%}"
+    if figures.accuracy_ratio is None or figures.lower_bound_ratio is None:
+        return f"准确率无法估计（{evidence}），要求不低于 {percent(figures.target_ratio)}"
     return (
-        f"准确率 {figures.accuracy_ratio:.2%}，置信区间 {figures.lower_bound_ratio:.2%}–{figures.upper_bound_ratio:.2%}，"
-        f"要求下限不低于 {figures.target_ratio:.2%}（{evidence}）"
+        f"准确率 {percent(figures.accuracy_ratio)}，置信下限 {percent(figures.lower_bound_ratio)}"
+        f"（要求不低于 {percent(figures.target_ratio)}），"
+        f"置信区间 {percent(figures.interval_lower_ratio)}–{percent(figures.upper_bound_ratio)}；{evidence}"
     )
 
 
@@ -178,7 +187,7 @@ def write_release_page(engine: Engine, folder: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda count: "—" if count is None else f"{count:,}"
-    environment.filters["percent"] = lambda ratio: "—" if ratio is None else f"{ratio:.2%}"
+    environment.filters["percent"] = percent
     environment.filters["local"] = _local
     columns = _community_columns(communities)
     page = environment.get_template("release.html").render(
@@ -236,22 +245,20 @@ def _shown_differences(release: Row[Any]) -> dict[str, dict[str, int | None]] | 
 
 
 def gauge(figures: Row[Any]) -> dict[str, float] | None:
-    """Positions from 0 to 1 of target, interval and estimate on a scale that ends at 100 %; None without figures."""
-    if None in (figures.accuracy_ratio, figures.lower_bound_ratio, figures.upper_bound_ratio):
-        return None
-    target = float(figures.target_ratio)
-    # The scale starts at the next full 5 % below everything shown on it, with room to the left.
-    start = max(0.0, (min(target, figures.lower_bound_ratio) * 100 - 1) // 5 * 5 / 100)
-    positions = {
-        name: (min(1.0, ratio) - start) / (1 - start)
-        for name, ratio in (
-            ("target", target),
-            ("lower", figures.lower_bound_ratio),
-            ("estimate", figures.accuracy_ratio),
-            ("upper", figures.upper_bound_ratio),
-        )
+    """Positions from 0 to 1 of the figures on a scale from `start` to 100 %; None where one is missing."""
+    ratios = {
+        "target": figures.target_ratio,
+        "bound": figures.lower_bound_ratio,
+        "lower": figures.interval_lower_ratio,
+        "estimate": figures.accuracy_ratio,
+        "upper": figures.upper_bound_ratio,
     }
-    return {"start": start, **positions}
+    if None in ratios.values():
+        return None
+    shown = {name: min(1.0, float(ratio)) for name, ratio in ratios.items()}
+    # The scale starts at the next full 5 % below everything shown on it, with room to the left.
+    start = max(0.0, (min(shown.values()) * 100 - 1) // 5 * 5 / 100)
+    return {"start": start, **{name: (ratio - start) / (1 - start) for name, ratio in shown.items()}}
 
 
 # Reading

@@ -120,6 +120,7 @@ create table release.release (
     correct_field_count integer not null,
     accuracy_ratio double precision,
     lower_bound_ratio double precision,
+    interval_lower_ratio double precision,
     upper_bound_ratio double precision,
     summary jsonb not null,
     created_at timestamptz not null default clock_timestamp(),

@@ -165,6 +165,7 @@ begin
     new.correct_field_count := the_verdict.correct_field_count;
     new.accuracy_ratio := the_verdict.accuracy_ratio;
     new.lower_bound_ratio := the_verdict.lower_bound_ratio;
+    new.interval_lower_ratio := the_verdict.interval_lower_ratio;
     new.upper_bound_ratio := the_verdict.upper_bound_ratio;
     new.created_at := clock_timestamp();
     new.published_at := null;

@@ -88,8 +88,9 @@ comment on column release.release.audited_household_count is '抽查核实的家
 comment on column release.release.audited_field_count is '抽查核实的信息项数';
 comment on column release.release.correct_field_count is '其中正确的信息项数';
 comment on column release.release.accuracy_ratio is '准确率估计，0 到 1';
-comment on column release.release.lower_bound_ratio is '准确率置信下限，发布以此为准';
-comment on column release.release.upper_bound_ratio is '准确率置信上限';
+comment on column release.release.lower_bound_ratio is '准确率单侧置信下限，发布以此为准';
+comment on column release.release.interval_lower_ratio is '准确率双侧置信区间下端';
+comment on column release.release.upper_bound_ratio is '准确率双侧置信区间上端';
 comment on column release.release.summary is '各表行数及与上一期的差异';
 comment on column release.release.created_at is '封存时间';
 comment on column release.release.published_at is '首次发布时间';
@@ -159,8 +160,8 @@ where r.release_no = (select p.release_no from release.pointer as p);
 create view published.release with (security_barrier) as
 select
     r.release_no, r.as_of, r.published_at, r.content_hash, r.target_code, r.target_ratio, r.audited_household_count,
-    r.audited_field_count, r.correct_field_count, r.accuracy_ratio, r.lower_bound_ratio, r.upper_bound_ratio,
-    r.summary
+    r.audited_field_count, r.correct_field_count, r.accuracy_ratio, r.lower_bound_ratio, r.interval_lower_ratio,
+    r.upper_bound_ratio, r.summary
 from release.release as r
 where r.release_no = (select p.release_no from release.pointer as p);
 

@@ -151,15 +151,15 @@ class Register:
                     text(
                         "insert into quality.verdict (as_of, content_hash, evidence_hash, status, reasons, target_code,"
                         " target_ratio, audited_household_count, audited_field_count, correct_field_count,"
-                        " accuracy_ratio, lower_bound_ratio, upper_bound_ratio)"
+                        " accuracy_ratio, lower_bound_ratio, interval_lower_ratio, upper_bound_ratio)"
                         " values ('2026-08-31', release.candidate_hash(), :evidence, :status, cast(:reasons as jsonb),"
-                        " :target, 0.95, 301, 2410, 2349, 0.975, cast(:lower as double precision), 0.985)"
+                        " :target, 0.95, 301, 2410, 2349, 0.975, cast(:lower as double precision), 0.957, 0.985)"
                         " returning verdict_id"
                     ),
                     {
                         "evidence": evidence,
                         "status": status,
-                        "reasons": json.dumps([]),
+                        "reasons": json.dumps([f"测试理由 {target} {status}"]),
                         "target": target,
                         "lower": lower,
                     },

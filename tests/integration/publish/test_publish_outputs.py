@@ -84,7 +84,9 @@ def test_the_summary_names_release_figures_changes_and_the_newest_verdict(
         "人员 4，家庭 2",
         "准确率 97.50%",
         "与第 1 期相比，人员：新增 1，离册 3",
-        "最近判定：证据不足",
+        "置信下限 96.10%（要求不低于 95.00%），置信区间 95.70%–98.50%",
+        "最近判定：证据不足（数据日期 2026-08-31",
+        "测试理由 M01 insufficient",
     ):
         assert expected in summary
     assert "测试P1" not in summary

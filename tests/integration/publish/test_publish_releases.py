@@ -91,7 +91,18 @@ def test_only_a_passed_newest_verdict_publishes(
     if isinstance(result, Refused):
         assert result.code == code
         assert "判定" in result.reason
+        assert not statuses or f"测试理由 M01 {statuses[-1]}" in result.reason
         assert register.published("select count(*) from release.person") == [(0,)]
+
+
+def test_judged_again_an_older_verdict_is_the_last_word(engine: Engine, register: Register) -> None:
+    """A check failed once and works again: the same evidence as at first, so the first verdict counts again."""
+    first = register.judge("passed", evidence="e1")
+    register.judge("failed", evidence="e1 and a failed check")
+    assert isinstance(publish(engine), Refused)
+    with engine.begin() as connection:
+        connection.execute(text(f"update quality.verdict set judged_at = now() where verdict_id = {first}"))
+    assert isinstance(publish(engine), Published)
 
 
 def test_every_target_judged_on_the_content_must_have_passed(engine: Engine, register: Register) -> None:
