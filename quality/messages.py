@@ -43,9 +43,17 @@ _NEXT_STEPS: Final = {
         "在 Dagster 界面打开该检查，或查询表 quality.check_result，确认是数据问题还是程序问题。",
         "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
     ),
-    "verdict": (
-        "证据不足：收齐并送达已下发的抽查核实表，或按所需户数加做抽查。",
-        "未达标：按核查出的错误更正来源数据，请部门重报后重新运行刷新。",
+    "检查未通过": (
+        "在 Dagster 界面打开未通过的检查，确认是数据问题还是程序问题。",
+        "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
+    ),
+    "准确率未达标": (
+        "按抽查核实表中查出的错误，请部门更正来源数据后重报。",
+        "重新运行刷新，并在下一次抽查中核实更正的效果。",
+    ),
+    "准确率证据不足": (
+        "收齐已下发的抽查核实表，送达 supervision/audit_return 文件夹；仍不够时按所需户数加做抽查。",
+        "重新运行刷新；证据足够后自动恢复发布。",
     ),
     "refresh": (
         "在 Dagster 界面打开失败的运行，查看出错的一步和原因。",
@@ -70,7 +78,7 @@ def build_message(alert: Alert, recipients: Sequence[str], street_name: str | No
     context |= {
         "headline": headline,
         "street_name": one_line(street_name or "", _TEXT_LENGTH),
-        "next_steps": _NEXT_STEPS[alert.kind],
+        "next_steps": _NEXT_STEPS[context.get("why", alert.kind)],
     }
     message = EmailMessage()
     message["Subject"] = one_line(f"【一户】{headline}", _SUBJECT_LENGTH)
@@ -155,6 +163,7 @@ def _verdict(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     reasons = payload["reasons"]
     context: dict[str, Any] = {
         "accent": _AMBER if payload["status"] == "insufficient" else _RED,
+        "why": why,
         "as_of": payload["as_of"],
         "reasons": [one_line(reason, _TEXT_LENGTH) for reason in reasons[:LISTED_ITEMS]],
         "more_count": max(0, len(reasons) - LISTED_ITEMS),
