@@ -23,6 +23,11 @@ _MINIMUM_HITS: Final = 3
 _MINIMUM_HIT_RATIO: Final = 0.4
 _MARKS: Final = re.compile(r"必填项?|选填项?|必录|[*★※☆:;\"'`“”‘’]|^\d+[.、)]")
 _GROUP_WORDS: Final = re.compile(r"(基本)?(信息|情况|资料|数据)$")
+# Whose value it is, where the list leaves no doubt: 居民电话 is 电话. Never 户主 or 监护人, who are others.
+_OWN: Final = re.compile(
+    r"^(本人|居民|住户|人员|对象|家庭成员|成员|残疾人|持证人|签约居民|签约人|签约对象|保障对象|低保对象|低保人员|救助对象|现在?|目前|详细|具体)+"
+)
+_STRIPPED_RANK: Final = 1000
 _HINT: Final = re.compile(
     r"必填|选填|格式|例如|示例|填写|请填|请选择|下拉|YYYY|yyyy|=是|＝是|位身份证|单选|多选|[0-9]=|不超过|位数字"
 )
@@ -148,9 +153,7 @@ def _match(candidates: Sequence[tuple[str, ...]], contract: Contract) -> HeaderM
     doubled: list[str] = []
     named: list[tuple[int, str]] = []
     for position, readings in enumerate(candidates):
-        hit = next(
-            (ranks[key] for text in readings if text and (key := normalise_header(text)) in ranks), None
-        )
+        hit = _hit(readings, ranks)
         if hit is None:
             if any(readings):
                 named.append((position, readings[-1]))
@@ -172,6 +175,19 @@ def _match(candidates: Sequence[tuple[str, ...]], contract: Contract) -> HeaderM
         unknown=tuple(text for _, text in sorted(named)),
         doubled=tuple(dict.fromkeys(doubled)),
     )
+
+
+def _hit(readings: tuple[str, ...], ranks: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
+    keys = [normalise_header(text) for text in readings if text]
+    for key in keys:
+        if key in ranks:
+            return ranks[key]
+    for key in keys:
+        bare = _OWN.sub("", key)
+        if bare != key and bare in ranks:
+            column, rank = ranks[bare]
+            return column, rank + _STRIPPED_RANK
+    return None
 
 
 @lru_cache(maxsize=64)

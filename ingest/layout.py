@@ -154,13 +154,13 @@ def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
 
 def is_total_row(cells: Sequence[Cell]) -> bool:
     """Whether a row is a total, or a note or signature below the table."""
-    texts = [without_spaces(fold(cell)) for cell in cells if isinstance(cell, str) and cell.strip()]
-    if not texts or any(looks_like_id(text) for text in texts):
+    filled = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    leading = [without_spaces(fold(cell)) for cell in filled[:3]]
+    if not leading:
         return False
-    if any(_TOTAL.fullmatch(text) for text in texts[:3]):
-        return True
-    first = texts[0]
-    return _FOOTER.fullmatch(first) is not None and _FOOTER_WORDS.search(first) is not None
+    is_total = any(_TOTAL.fullmatch(text) for text in leading)
+    is_footer = _FOOTER.fullmatch(leading[0]) is not None and _FOOTER_WORDS.search(leading[0]) is not None
+    return (is_total or is_footer) and not any(looks_like_id(cell) for cell in filled)
 
 
 def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:

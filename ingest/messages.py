@@ -36,7 +36,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "name_with_question_mark": ("姓名中有问号，可能是没有显示出来的生僻字", "核对姓名用字"),
     "id_checksum_wrong": ("证件号码的校验码不对，至少有一位录错", "对照证件改正"),
     "id_birth_date_impossible": ("证件号码中的出生日期不可能", "对照证件改正"),
-    "id_area_unknown": ("证件号码的地区码不存在", "对照证件改正"),
+    "id_area_unknown": ("证件号码的地区码没有见过", "对照证件核对"),
     "id_masked": ("证件号码被打了星号", "报送完整的证件号码"),
     "id_rounded": ("证件号码被表格软件改成了近似数，后几位已丢失", "把该列设为文本格式，重新录入完整号码"),
     "id_stored_as_number": ("证件号码存成了数字，后几位已丢失", "把该列设为文本格式，重新录入完整号码"),

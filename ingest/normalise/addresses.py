@@ -69,13 +69,13 @@ _WITHOUT_ROOM: Final = (
     _tail(rf"{_B}(?:{_B_WORD}|号|楼)(?:-?{_F})?"),
 )
 _LANE: Final = re.compile(
-    rf"(?a)(?P<compound>.*?\d+弄(?:\d+支弄)?)(?P<building>\d+(?:附\d+)?[A-Z]?)号楼?-?(?:{_F}?(?:{_R}|(?P<high>\d{{1,2}})层(?P<low>\d{{2}})){_END})?"
+    rf"(?a)(?P<compound>.*?\d+弄(?:\d+支弄)?)(?P<building>\d+(?:号?附\d+)?[A-Z]?)号楼?-?(?:{_F}?(?:{_R}|(?P<high>\d{{1,2}})层(?P<low>\d{{2}})){_END})?"
 )
 _GROUP: Final = re.compile(
-    rf"(?a)(?P<compound>.*?\d+(?:组|队|社))(?P<building>\d+(?:附\d+)?[A-Z]?)号?(?:-?{_F}?(?P<room>\d{{3,4}}){_END})?"
+    rf"(?a)(?P<compound>.*?\d+(?:组|队|社))(?P<building>\d+(?:号?附\d+)?[A-Z]?)号?(?:-?{_F}?(?P<room>\d{{3,4}}){_END})?"
 )
 _VILLAGE_HOUSE: Final = re.compile(
-    r"(?a)(?P<compound>.*(?:(?<!新)村|自建房|农居房?|民房|农民房))(?P<building>\d+(?:附\d+)?[A-Z]?)号"
+    r"(?a)(?P<compound>.*(?:(?<!新)村|自建房|农居房?|民房|农民房))(?P<building>\d+(?:号?附\d+)?[A-Z]?)号"
 )
 _ROAD_HOUSE: Final = re.compile(
     rf"(?a)(?P<compound>.*?(?:{_OPEN_ROAD}))(?P<building>\d+(?:-\d+)?)号(?:院|大院)?(?:附(?P<annex>\d+)号)?"
@@ -137,7 +137,7 @@ def parse_address(text: str) -> ParsedAddress:
     if door is None:
         return _parse_place(rest, community)
     status = door.status
-    if status == "FULL" and (_NO_DWELLING.search(rest) or not _is_name(door.compound)):
+    if _NO_DWELLING.search(rest) or (status == "FULL" and not _is_name(door.compound)):
         status = "AMBIGUOUS"
     return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
 
@@ -150,7 +150,7 @@ def _prepare(folded: str) -> str:
     text = _DASHES.sub("-", text)
     text = re.sub(r"[。.,，;；:：、'\"“”]+$", "", text)
     text = re.sub(r"(?a)(?<=\d)[.。](?=\d)|(?<=[幢栋座元层号]),", "-", text)
-    text = re.sub(r"\s|[,，;；:：'\"“”]", "", text)
+    text = re.sub(r"\s|[,，;；:：'\"“”「」『』]", "", text)
     text = simplified(text).replace("棟", "栋").replace("＃", "#")
     return _COUNTED.sub(lambda found: _number(found[1]), text)
 
@@ -269,7 +269,7 @@ def _room(groups: dict[str, str | None]) -> str | None:
 
 
 def _plain(number: str) -> str:
-    return number.lstrip("0") or "0"
+    return number.replace("号", "").lstrip("0") or "0"
 
 
 def _compound(text: str) -> str:

@@ -81,6 +81,7 @@ SPREADSHEET_ERRORS: Final = frozenset(
 _MOJIBAKE: Final = re.compile("锟斤拷|烫烫烫|屯屯屯|Ã.|â€")
 
 
+@lru_cache(maxsize=131072)
 def fold(text: str) -> str:
     """Width-folded text (NFKC), PDF radicals mended, invisible characters gone, outer space off, inner space single."""
     if not text.isascii():

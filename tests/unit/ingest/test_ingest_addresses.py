@@ -1,0 +1,93 @@
+"""Addresses: a hand-labelled set, and what must hold for any text."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.normalise.addresses import parse_address
+
+LABELLED = list(csv.DictReader(Path(__file__).with_name("addresses.csv").open(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("case", LABELLED, ids=lambda case: case["address"])
+def test_hand_labelled_addresses_give_their_door(case):
+    parsed = parse_address(case["address"])
+    assert (parsed.status or "", parsed.key or "") == (case["status"], case["key"])
+
+
+def test_the_labelled_set_is_large_enough_and_has_no_line_twice():
+    assert len(LABELLED) >= 120
+    assert len({case["address"] for case in LABELLED}) == len(LABELLED)
+
+
+DOORS = st.tuples(
+    st.sampled_from(
+        ["望江家园", "清水苑", "莫邪塘", "耀江文鼎苑", "八一新村", "三里亭苑", "柳浦东区", "世纪新城2期"]
+    ),
+    st.integers(1, 99),
+    st.integers(1, 9),
+    st.tuples(st.integers(1, 33), st.integers(1, 12)).map(lambda place: f"{place[0]}{place[1]:02d}"),
+)
+REGIONS = st.sampled_from(
+    [
+        "",
+        "浙江省杭州市上城区望江街道",
+        "杭州市上城区清江路26号",
+        "望江街道在水社区",
+        "上城区",
+        "望江路12号",
+        "近江社区",
+    ]
+)
+TAILS = st.sampled_from(
+    [
+        "{b}幢{u}单元{r}室",
+        "{b}栋{u}单元{r}",
+        "{b}座{u}单元{r}",
+        "{b}#{u}-{r}",
+        "{b}-{u}-{r}",
+        " {b}号楼{u}单元{r}室",
+        "{b}幢{u}-{r}",
+        "{b}号楼-{u}单元-{r}",
+    ]
+)
+WIDE = str.maketrans("0123456789-#", "０１２３４５６７８９－＃")
+
+
+@given(DOORS, REGIONS, TAILS, st.booleans())
+def test_every_spelling_of_a_door_gives_its_key(door, region, tail, wide):
+    compound, building, unit, room = door
+    written = f"{region}{compound}{tail.format(b=building, u=unit, r=room)}"
+    key = f"{compound}|{building}|{unit}|{room}"
+    assert parse_address(written.translate(WIDE) if wide else written).key == key
+
+
+@given(DOORS, DOORS)
+def test_different_doors_have_different_keys(one, other):
+    keys = [parse_address(f"{c}{b}幢{u}单元{r}室").key for c, b, u, r in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)
+
+
+@given(
+    st.text()
+    | st.from_regex(r"[一-龥]{0,6}[0-9A-Z]{0,4}(幢|单元|号|弄|组|室|楼|-|#|/){1,3}[0-9]{0,5}", fullmatch=True)
+)
+def test_any_text_is_parsed_without_error_and_only_full_addresses_have_a_key(text):
+    parsed = parse_address(text)
+    assert parsed.status in (None, "FULL", "NO_ROOM", "NO_UNIT", "POI_ONLY", "AMBIGUOUS", "UNPARSED")
+    assert (parsed.key is not None) == (parsed.status == "FULL")
+    if parsed.status == "FULL":
+        assert parsed.compound
+        assert parsed.building
+        assert parsed.unit is not None
+        assert parsed.room is not None
+
+
+@given(DOORS)
+def test_a_key_written_out_again_is_the_same_key(door):
+    compound, building, unit, room = door
+    first = parse_address(f"{compound}{building}幢{unit}单元{room}室")
+    assert parse_address(f"{first.compound}{first.building}幢{first.unit}单元{first.room}室") == first
