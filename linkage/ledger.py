@@ -61,19 +61,23 @@ def write_change(connection: Connection, entity: str, change: LedgerChange, as_o
             pl.lit(entity).alias("entity"), "entity_id", "event", "other_id", stamp, "reason"
         ),
     )
-    if change.changed_identities.height:
-        _copy_to_scratch(connection, "changed_identity", change.changed_identities)
-        connection.execute(
-            "update linkage.identity set status = changed.status, resolves_to = changed.resolves_to"
-            " from changed_identity as changed where identity.entity_id = changed.entity_id"
-        )
-    if change.changed_memory.height:
-        _copy_to_scratch(connection, "changed_memory", change.changed_memory)
-        connection.execute(
-            "insert into linkage.record_identity (entity, record_id, entity_id, first_entity_id)"
-            f" select '{entity}', record_id, entity_id, first_entity_id from changed_memory"
-            " on conflict (entity, record_id) do update set entity_id = excluded.entity_id"
-        )
+    connection.execute(
+        "update linkage.identity set status = changed.status, resolves_to = changed.resolves_to"
+        " from unnest(%s::text[], %s::text[], %s::text[]) as changed (entity_id, status, resolves_to)"
+        " where identity.entity_id = changed.entity_id",
+        [change.changed_identities[name].to_list() for name in ("entity_id", "status", "resolves_to")],
+    )
+    connection.execute(
+        "delete from linkage.record_identity where entity = %s and record_id = any(%s)",
+        [entity, change.changed_memory["record_id"].to_list()],
+    )
+    _copy_in(
+        connection,
+        "linkage.record_identity",
+        change.changed_memory.select(
+            pl.lit(entity).alias("entity"), "record_id", "entity_id", "first_entity_id"
+        ),
+    )
 
 
 def replace_links(connection: Connection, links: pl.DataFrame, memberships: pl.DataFrame) -> None:
@@ -108,9 +112,3 @@ def _copy_in(connection: Connection, table: str, rows: pl.DataFrame) -> None:
         cursor.copy(f"copy {table} ({names}) from stdin (format csv)") as copy,
     ):
         copy.write(rows.write_csv(include_header=False).encode())
-
-
-def _copy_to_scratch(connection: Connection, table: str, rows: pl.DataFrame) -> None:
-    columns = ", ".join(f"{name} text" for name in rows.columns)
-    connection.execute(f"create temporary table {table} ({columns}) on commit drop")
-    _copy_in(connection, table, rows)
