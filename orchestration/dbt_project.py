@@ -19,6 +19,7 @@ from dagster_dbt import DagsterDbtTranslator
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
+from infra.errors import PermanentError
 from infra.settings import load_settings
 from orchestration.groups import GROUP_OF_SCHEMA
 
@@ -74,7 +75,7 @@ def manifest() -> Mapping[str, Any]:
     return json.loads(manifest_path().read_text(encoding="utf-8"))
 
 
-class DbtFailed(RuntimeError):
+class DbtFailed(PermanentError):
     """A dbt command ended with errors; the message names the nodes, never a value."""
 
 
@@ -96,7 +97,11 @@ def _require_success(result: Any, command: str) -> None:
     ]
     # The text of a dbt error may hold row values (reliability.md D13): only its type is repeated.
     cause = "; ".join(failed) or type(result.exception).__name__
-    raise DbtFailed(f"dbt {command} failed: {cause}. The log lies in {_target() / 'logs'}.")
+    raise DbtFailed(
+        f"运行 dbt {command}",
+        came=cause,
+        next_step="按列出的模型或测试核对数据；编译后的 SQL 在 YIHU_HOME/dbt/target",
+    )
 
 
 def run_dbt(*command: str) -> None:
@@ -127,9 +132,12 @@ def stream_dbt(context: dg.AssetExecutionContext, translator: DagsterDbtTranslat
             raw = MessageToDict(event, preserving_proto_field_name=True)
             messages.append(DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={}))
 
-    arguments = ["build", "--exclude-resource-type", "unit_test", *_arguments(), *parameters.selection_args]
-    if parameters.indirect_selection:
-        arguments += ["--indirect-selection", parameters.indirect_selection]
+    # "buildable": a test that also reads a model of a later step runs with that step, not before the model exists.
+    indirect = parameters.indirect_selection or "buildable"
+    arguments = [
+        "build", "--exclude-resource-type", "unit_test", "--indirect-selection", indirect,
+        *_arguments(), *parameters.selection_args,
+    ]  # fmt: skip
     result = _invoke(arguments, [keep])
     for message in messages:
         yield from message.to_default_asset_events(

@@ -1,8 +1,10 @@
 """Jobs and the nightly schedule: verb phrases a person can start, each with its launch form."""
 
+from datetime import timedelta
+
 import dagster as dg
 
-from orchestration.assets.ingest import DELIVERY
+from orchestration.assets.publish import QUARTERS
 from orchestration.groups import INGEST, LINKAGE, MASTER, PUBLISH, QUALITY, REFERENCE, STAGING
 
 TIMEZONE = "Asia/Shanghai"
@@ -44,12 +46,16 @@ refresh_master_nightly = dg.ScheduleDefinition(
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 
-revise_archives_quarterly = dg.build_schedule_from_partitioned_job(
-    revise_archives,
-    name="revise_archives_quarterly",
-    description="每季度首日凌晨 4 点（北京时间）冻结上一季度的档案。",
-    hour_of_day=4,
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
 
-__all__ = ["DELIVERY", "ingest_deliveries", "refresh_master", "refresh_master_nightly", "revise_archives"]
+@dg.schedule(
+    job=revise_archives,
+    cron_schedule="0 4 1 1,4,7,10 *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每季度首日凌晨 4 点（北京时间）冻结刚结束的季度的档案。",
+)
+def revise_archives_quarterly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Freeze the quarter that ended the day before."""
+    yesterday = context.scheduled_execution_time - timedelta(days=1)
+    quarter = QUARTERS.get_partition_key_for_timestamp(yesterday.timestamp())
+    return dg.RunRequest(run_key=quarter, partition_key=quarter)

@@ -81,6 +81,10 @@ def dagster_home(platform: Platform) -> Path:
     return home
 
 
+# Asked for by every step that writes: the lock is taken when the run begins and freed when it ends.
+HeldLock = dg.ResourceParam[object]
+
+
 def _hold_refresh_lock(_context: dg.InitResourceContext) -> Iterator[None]:
     with refresh_lock(open_platform().engine):
         yield

@@ -135,9 +135,11 @@ def _say(console: Console, engine: Engine, outcome: str, failures: tuple[str, ..
                 text("select reasons from quality.verdict order by verdict_id desc limit 1")
             ).scalar_one()
         for reason in reasons:
-            console.print(f"    · {reason}", markup=False)
+            console.print(f"    · {reason}", markup=False, soft_wrap=True)
     for failure in failures:
         console.print(f"    · {failure}", markup=False)
+    if outcome == "failed":
+        sys.exit(1)
 
 
 def _summary(console: Console, home: Path, evaluation: Evaluation, begun: float) -> None:
@@ -171,20 +173,16 @@ def _summary(console: Console, home: Path, evaluation: Evaluation, begun: float)
     )
     console.print(render_release_summary(platform.engine), markup=False)
     console.print(Panel(evaluation.table(), title="与合成真值对照（真实街道没有这一项）", title_align="left"))
-    url = platform.warehouse.url("")
-    console.print(
-        Panel(
-            f"网页界面   YIHU_HOME={home} make ui\n"
-            f"查询       psql '{url}' -c 'select * from published.release'\n"
-            f"告警邮件   {home / 'mails'}\n"
-            f"来件回执   {home / 'receipts'}\n"
-            f"发布页面   {home / 'releases'}\n"
-            f"停止数据库 YIHU_HOME={home} .venv/bin/yihu stop",
-            title="接下来",
-            title_align="left",
-        ),
-        markup=False,
-    )
+    console.rule("[bold]接下来[/bold]", align="left")
+    for what, how in (
+        ("网页界面", f"YIHU_HOME={home} make ui"),
+        ("查询", f"psql '{platform.warehouse.url('')}' -c 'select * from published.release'"),
+        ("告警邮件", home / "mails"),
+        ("来件回执", home / "receipts"),
+        ("发布页面", home / "releases"),
+        ("停止数据库", f"YIHU_HOME={home} .venv/bin/yihu stop"),
+    ):
+        console.print(f"{what}：{how}", markup=False, soft_wrap=True)
     console.print(f"共用时 {time.monotonic() - begun:.0f} 秒")
 
 

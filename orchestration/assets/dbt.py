@@ -22,7 +22,7 @@ TRANSLATOR = HouseTranslator(DagsterDbtTranslatorSettings(enable_source_tests_as
     manifest=manifest_path(),
     select="fqn:yihu.staging fqn:yihu.intermediate resource_type:seed",
     dagster_dbt_translator=TRANSLATOR,
-    required_resource_keys={"refresh_lock", "platform"},
+    required_resource_keys={"refresh_lock"},
     pool="dbt",
 )
 @scrubbed
@@ -37,7 +37,7 @@ def dbt_staging(context: dg.AssetExecutionContext) -> Iterator[Any]:
     manifest=manifest_path(),
     select="fqn:yihu.master fqn:yihu.candidate",
     dagster_dbt_translator=TRANSLATOR,
-    required_resource_keys={"refresh_lock", "platform"},
+    required_resource_keys={"refresh_lock"},
     pool="dbt",
 )
 @scrubbed

@@ -13,7 +13,7 @@ from ingest.deliveries import ingest_landing
 from ingest.receipts import write_receipts
 from orchestration import progress, runs
 from orchestration.groups import INGEST
-from orchestration.platform import Platform
+from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
 from quality.alerts import deliver_alerts, queue_alerts
 from quality.expectations import check_deliveries
@@ -42,11 +42,13 @@ class LandingConfig(dg.Config):
     group_name=INGEST,
     kinds={"postgres"},
     description="本次刷新：业务日期由此确定，全线都按这一天计算。变红表示数据库连不上或另一次刷新正在进行：等它结束后重新运行。",
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
 def refresh(
-    context: dg.AssetExecutionContext, config: RefreshConfig, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext,
+    config: RefreshConfig,
+    platform: dg.ResourceParam[Platform],
+    refresh_lock: HeldLock,
 ) -> dg.MaterializeResult:
     """Open the refresh that the rest of the run belongs to."""
     as_of = parse_date(config.as_of) if config.as_of else business_today()
@@ -76,11 +78,13 @@ def refresh(
             for code, contract in CONTRACTS.items()
         ),
     ],
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
 def deliveries(
-    context: dg.AssetExecutionContext, config: LandingConfig, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext,
+    config: LandingConfig,
+    platform: dg.ResourceParam[Platform],
+    refresh_lock: HeldLock,
 ) -> Iterator[dg.MaterializeResult]:
     """Take in everything new in the landing folder."""
     progress.stage("接入")
@@ -163,10 +167,11 @@ def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.A
     asset=DELIVERY,
     name="deliveries_look_like_their_lists",
     description="本次来件符合数据约定推出的期望（必填率、代码取值、有效证件比例等）。不通过时看明细中的期望名称与数量。",
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
-def deliveries_look_like_their_lists(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+def deliveries_look_like_their_lists(
+    platform: dg.ResourceParam[Platform], refresh_lock: HeldLock
+) -> dg.AssetCheckResult:
     """Great Expectations over the deliveries of this refresh."""
     results = check_deliveries(platform.engine, runs.current_refresh_id(platform.engine))
     return runs.check_result(results)

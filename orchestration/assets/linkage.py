@@ -7,7 +7,7 @@ import dagster as dg
 from linkage.run import link
 from orchestration import progress, runs
 from orchestration.groups import LINKAGE
-from orchestration.platform import Platform
+from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
 
 RECORDS = [dg.AssetKey(["staging", "int_person_record"]), dg.AssetKey(["staging", "int_visit"])]
@@ -30,10 +30,9 @@ DESCRIPTIONS = {
         )
         for table, description in DESCRIPTIONS.items()
     ],
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
-def linkage(platform: dg.ResourceParam[Platform]) -> Iterator[dg.MaterializeResult]:
+def linkage(platform: dg.ResourceParam[Platform], refresh_lock: HeldLock) -> Iterator[dg.MaterializeResult]:
     """Link the records as of the business date and keep the identity ledger."""
     progress.stage("关联")
     engine = platform.engine

@@ -7,7 +7,7 @@ import dagster as dg
 from orchestration import progress, runs
 from orchestration.assets.quality import VERDICT
 from orchestration.groups import PUBLISH
-from orchestration.platform import Platform
+from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
 from publish.releases import Published, Refused, freeze_quarter, publish
 from publish.report import write_release_page
@@ -28,10 +28,11 @@ QUARTERS = dg.TimeWindowPartitionsDefinition(
     group_name=PUBLISH,
     kinds={"postgres"},
     description="当前发布版：各部门查询的就是它。只有判定通过的那一版才会发布；内容没有变化时不产生新版。",
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
-def release(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def release(
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform], refresh_lock: HeldLock
+) -> dg.MaterializeResult:
     """Move the pointer to the judged build."""
     progress.stage("发布")
     engine = platform.engine

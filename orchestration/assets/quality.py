@@ -7,7 +7,7 @@ import dagster as dg
 from infra.mail import MailTransport
 from orchestration import progress, runs
 from orchestration.groups import QUALITY
-from orchestration.platform import Platform
+from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
 from quality.alerts import deliver_alerts, queue_alerts
 from quality.expectations import check_master
@@ -34,10 +34,9 @@ VERDICT = dg.AssetKey(["quality", "verdict"])
             description="户档满足各项约束（一户一主、一人一户、人数相符……）。不通过则判定为不可发布，明细列出期望与数量。",
         )
     ],
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
-def check_results(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
+def check_results(platform: dg.ResourceParam[Platform], refresh_lock: HeldLock) -> dg.MaterializeResult:
     """Great Expectations over the register."""
     progress.stage("质检")
     results = check_master(platform.engine, runs.current_refresh_id(platform.engine))
@@ -61,11 +60,10 @@ def check_results(platform: dg.ResourceParam[Platform]) -> dg.MaterializeResult:
             description="准确率置信下限达到目标且各项检查通过。不通过时看原因：证据不足就补充抽查，准确率低就按错误字段整改。",
         )
     ],
-    required_resource_keys={"refresh_lock"},
 )
 @scrubbed
 def verdict(
-    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform], refresh_lock: HeldLock
 ) -> Iterator[dg.MaterializeResult]:
     """Judge exactly this build and store the verdict."""
     progress.stage("判定")
