@@ -177,17 +177,23 @@ def _read(validation: "ExpectationSuiteValidationResult") -> dict[str, bool | st
 
 @contextlib.contextmanager
 def _datasource(engine: Engine) -> Iterator["PostgresDatasource"]:
-    """An ephemeral Great Expectations context on the warehouse; closed and quiet."""
+    """An ephemeral Great Expectations context on the warehouse: no files, no Data Docs, no analytics, no log."""
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
 
-    logger = logging.getLogger("great_expectations")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
-        context.variables.analytics_enabled = False
+    with _silence("great_expectations"):
+        context = gx.get_context(
+            mode="ephemeral",
+            project_config=DataContextConfig(
+                store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+                analytics_enabled=False,
+                progress_bars=ProgressBarsConfig(globally=False),
+            ),
+        )
         options = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
         url = engine.url.update_query_dict({"options": options}).render_as_string(hide_password=False)
         datasource = context.data_sources.add_postgres("warehouse", connection_string=url)
@@ -195,8 +201,20 @@ def _datasource(engine: Engine) -> Iterator["PostgresDatasource"]:
             yield datasource
         finally:
             datasource.get_execution_engine().close()
+
+
+@contextlib.contextmanager
+def _silence(name: str) -> Iterator[None]:
+    """Keep a library's loggers from every handler; some of them have levels of their own."""
+    logger = logging.getLogger(name)
+    handler = logging.NullHandler()
+    propagates, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
     finally:
-        logger.setLevel(level)
+        logger.removeHandler(handler)
+        logger.propagate = propagates
 
 
 @contextlib.contextmanager

@@ -107,32 +107,32 @@ def _workbook(month: date, lines: Sequence[SheetLine]) -> bytes:
 
 def _dress(sheet: "Worksheet", line_count: int) -> None:
     from openpyxl.comments import Comment
-    from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+    from openpyxl.styles import Alignment, Border, Font, NamedStyle, PatternFill, Side
     from openpyxl.utils import get_column_letter
     from openpyxl.worksheet.datavalidation import DataValidation
 
     thin = Side(style="thin", color="C8CDD3")
-    border = Border(left=thin, right=thin, top=thin, bottom=thin)
-    given = PatternFill("solid", fgColor="F3F4F6")
-    asked = PatternFill("solid", fgColor="FFF9DB")
     head = PatternFill("solid", fgColor="1F4E79")
     for number, (header, width) in enumerate(zip(HEADERS, _WIDTHS, strict=True), start=1):
-        letter = get_column_letter(number)
-        sheet.column_dimensions[letter].width = width
+        sheet.column_dimensions[get_column_letter(number)].width = width
         top = sheet.cell(1, number)
         top.font, top.fill = Font(bold=True, color="FFFFFF"), head
         top.alignment = Alignment(horizontal="center", vertical="center")
         if header in _COMMENTS:
             top.comment = Comment(_COMMENTS[header], "一户", width=320, height=130)
+        # Named styles: setting font, fill and border cell by cell takes five times as long.
+        style = NamedStyle(
+            name=f"核查 {header}",
+            fill=PatternFill("solid", fgColor="FFF9DB" if header in _FILLED_IN else "F3F4F6"),
+            border=Border(left=thin, right=thin, top=thin, bottom=thin),
+            alignment=Alignment(vertical="center", wrap_text=header in ("地址", "登记值")),
+            number_format="yyyy-mm-dd" if header == "核查日期" else "@",
+        )
         for row in range(2, line_count + 2):
             cell = sheet.cell(row, number)
             if cell.data_type == "f":
                 cell.data_type = "s"  # a name that begins with "=" is a name
-            cell.fill = asked if header in _FILLED_IN else given
-            cell.border = border
-            cell.alignment = Alignment(vertical="center", wrap_text=header in ("地址", "登记值"))
-            if header == "核查日期":
-                cell.number_format = "yyyy-mm-dd"
+            cell.style = style if row == 2 else style.name
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(HEADERS))}{line_count + 1}"
     choice = DataValidation(

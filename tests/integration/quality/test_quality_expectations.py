@@ -1,5 +1,6 @@
 """Checks against hand-made tables: good ones pass, planted faults fail, and nothing of a row comes back."""
 
+import logging
 from datetime import date
 from typing import Any
 
@@ -409,9 +410,10 @@ class TestStagingAndMaster:
         failed = {result.table_name for result in results if not result.is_passed}
         assert failed == {"staging.int_visit"}
 
-    def test_a_planted_value_is_in_no_result(
-        self, warehouse: Warehouse, capfd: pytest.CaptureFixture[str]
+    def test_a_planted_value_is_in_no_result_and_no_log(
+        self, warehouse: Warehouse, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
     ) -> None:
+        caplog.set_level(logging.DEBUG)
         make_platform(warehouse.engine)
         run_script(
             warehouse.engine,
@@ -428,4 +430,6 @@ class TestStagingAndMaster:
         with warehouse.engine.connect() as connection:
             stored = connection.scalar(text("select string_agg(r::text, '') from quality.check_result as r"))
         output = "".join(capfd.readouterr())
-        assert CANARY not in str(stored) + repr(results) + output
+        assert CANARY not in str(stored) + repr(results) + output + caplog.text
+        assert [record for record in caplog.records if record.name.startswith("great_expectations")] == []
+        assert "Calculating Metrics" not in output
