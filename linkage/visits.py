@@ -26,7 +26,8 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
         record_id, household (null when unknown), link_rule, link_probability, sorted by record_id. The rules, in order:
         the household number as of the visit (``household_number``; of several households that bore it, the one with
         the head's name, else the newest known by the day of the visit), the head's name behind the door
-        (``door_and_head``), the only household behind the door (``door``), ``unknown_household``.
+        (``door_and_head``; also before a number whose household has neither that name nor that door: the number is
+        the slip), the only household behind the door (``door``), ``unknown_household``.
     """
     import polars as pl
 
@@ -40,13 +41,24 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
     asked = visits.sort("record_id").select(
         "record_id", "head_name_key", "door", "visited_date", number="source_household_no"
     )
+    at_door = asked.join(households.doors, on="door").select(
+        "record_id", "head_name_key", "household", "is_current"
+    )
+    by_head = _only_one(at_door.join(names, on=["household", "head_name_key"]), "door_and_head", 1.0)
     by_number = (
         asked.join(households.numbers, on="number")
         .join(names, on=["household", "head_name_key"], how="left")
+        .join(
+            at_door.select("record_id", "household", has_door=pl.lit(True)),
+            on=["record_id", "household"],
+            how="left",
+        )
+        .join(by_head.select("record_id", fits_better=pl.lit(True)), on="record_id", how="left")
         .with_columns(
-            pl.col("has_head").fill_null(False),
+            pl.col("has_head", "has_door", "fits_better").fill_null(False),
             is_known_by_then=pl.col("first_seen") <= pl.col("visited_date"),
         )
+        .filter(pl.col("has_head") | pl.col("has_door") | ~pl.col("fits_better"))
         .sort(
             "record_id",
             "has_head",
@@ -58,12 +70,11 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
         .unique("record_id", keep="first", maintain_order=True)
         .select("record_id", "household", link_rule=pl.lit("household_number"), link_probability=pl.lit(1.0))
     )
-    at_door = asked.join(by_number, on="record_id", how="anti").join(households.doors, on="door")
-    with_head = at_door.join(names, on=["household", "head_name_key"])
-    by_head = _only_one(with_head, "door_and_head", 1.0)
-    alone = at_door.filter("is_current").join(by_head, on="record_id", how="anti")
+    by_head = by_head.join(by_number, on="record_id", how="anti")
+    told = pl.concat([by_number, by_head])
+    alone = at_door.filter("is_current").join(told, on="record_id", how="anti")
     by_door = _only_one(alone, "door", 0.9)
-    found = pl.concat([by_number, by_head, by_door])
+    found = pl.concat([told, by_door])
     return (
         asked.select("record_id")
         .join(found, on="record_id", how="left")

@@ -238,6 +238,21 @@ def test_visits_are_told_by_number_then_head_then_door() -> None:
     ]
 
 
+def test_a_number_that_neither_name_nor_door_supports_is_the_slip() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    family(street, "WJ3", "庚辛", door=ELSEWHERE)
+    street.visit(number="WJ1", head="庚", door=ELSEWHERE)
+    street.visit(number="WJ1", head="庚", door=HOME)
+    street.visit(number="WJ1", head="不识", door=ELSEWHERE)
+    homes = street.homes()
+    assert street.visited() == [
+        (homes["庚"], "door_and_head"),
+        (homes["甲"], "household_number"),
+        (homes["甲"], "household_number"),
+    ]
+
+
 def test_a_visit_under_a_reused_number_goes_to_the_family_of_its_day() -> None:
     street = Street()
     family(street, "WJ1", "甲乙")

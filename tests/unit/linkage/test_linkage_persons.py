@@ -146,6 +146,25 @@ def test_children_of_one_name_in_one_listing_stay_two(street: Records) -> None:
     assert apart(street, first, second)
 
 
+def test_sisters_whose_names_sound_alike_stay_two_when_a_list_names_both(street: Records) -> None:
+    facts = {"phone": "13911110000", "door": HOME, "sex": "2", "pinyin": "zheng yu xi"}
+    born = date(2021, 1, 10)
+    elder = street.person("郑雨曦", birth=born, number="WJ1", **facts)  # type: ignore[arg-type]
+    younger = street.person("郑雨汐", number="WJ1", **facts)  # type: ignore[arg-type]
+    at_doctor = street.person("郑雨曦", birth=born, **facts)  # type: ignore[arg-type]
+    assert apart(street, elder, younger)
+    assert together(street, elder, at_doctor)
+
+
+def test_twins_are_not_bridged_by_a_name_that_is_like_both(street: Records) -> None:
+    facts = {"birth": date(2020, 12, 10), "sex": "1", "door": HOME}
+    first = street.person("郑皓瑞", number="WJ1", pinyin="zheng hao rui", **facts)  # type: ignore[arg-type]
+    second = street.person("郑皓然", number="WJ1", pinyin="zheng hao ran", **facts)  # type: ignore[arg-type]
+    slip = street.person("郑皓睿", pinyin="zheng hao rui", **facts)  # type: ignore[arg-type]
+    assert apart(street, first, second)
+    assert together(street, first, slip)
+
+
 def test_a_household_number_and_a_name_carry_over_when_nothing_else_is_stated(street: Records) -> None:
     one = street.person("郑大海", block="D1", on=AUGUST)
     other = street.person("郑大海", block="D1", on=SEPTEMBER, door=HOME)
