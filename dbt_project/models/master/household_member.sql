@@ -156,6 +156,7 @@ members_in_period as (
                 head_claims.register_evidence_date desc nulls last,
                 head_claims.other_snapshot_date desc nulls last,
                 head_claims.other_evidence_date desc nulls last,
+                relations.person_id is not null,
                 birth_dates.birth_date asc nulls last,
                 memberships.person_id
         ) = 1 as is_head
@@ -169,6 +170,11 @@ members_in_period as (
         on
             memberships.household_id = head_claims.household_id
             and memberships.person_id = head_claims.person_id
+    -- Whoever is somebody's wife or son is the head last: the head's own row may be missing from the list.
+    left join relations
+        on
+            memberships.household_id = relations.household_id
+            and memberships.person_id = relations.person_id
     left join birth_dates
         on memberships.person_id = birth_dates.person_id
 

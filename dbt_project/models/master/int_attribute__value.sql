@@ -60,17 +60,14 @@ claims_with_policy as (
         claims.*,
         any_source.strategy,
         coalesce(own_source.priority, any_source.priority) as priority,
-        case
-            when any_source.strategy = 'newest'
-                then date_trunc(any_source.recency_unit, cast(claims.snapshot_date as timestamp))
-        end as recency,
+        date_trunc(any_source.recency_unit, cast(claims.snapshot_date as timestamp)) as recency,
         -- Support fades with age relative to the newest claim, never to today: same facts, same score.
         cast(
             coalesce(own_source.weight, any_source.weight) * power(
                 cast(0.5 as double precision),
                 (
                     max(claims.snapshot_date)
-                        over (partition by claims.subject, claims.entity_id, claims.attribute)
+                        over (partition by claims.entity_id, claims.attribute)
                     - claims.snapshot_date
                 ) / (30.4375 * any_source.half_life_months)
             ) as numeric(12, 6)
@@ -89,37 +86,67 @@ claims_with_policy as (
 
 ),
 
-claims_with_support_of_value as (
+claims_with_support as (
 
     select
         *,
         case when strategy in ('newest', 'priority') then priority end as leading_priority,
         sum(claim_support) over claims_of_value as score,
         count(*) over claims_of_value as claim_count,
+        -- Support of the value, and of one way of writing it, by the sources and the month that decide.
         sum(claim_support) over (
-            partition by subject, entity_id, attribute, value_key, value_text
+            partition by entity_id, attribute, value_key, recency, priority
+        ) as leading_score,
+        sum(claim_support) over (
+            partition by entity_id, attribute, value_key, value_text
         ) as form_score
     from claims_with_policy
-    window claims_of_value as (partition by subject, entity_id, attribute, value_key)
+    window claims_of_value as (partition by entity_id, attribute, value_key)
 
 ),
 
--- The claim that speaks for its value: the record the ciphertext is taken from and the form that is shown.
-best_claims as (
+-- Who speaks for a value: the claim the ciphertext is taken from and whose way of writing is shown.
+claims_with_representative as (
 
-    select distinct on (subject, entity_id, attribute, value_key) *
-    from claims_with_support_of_value
+    select
+        *,
+        first_value(value_text) over best_first as shown_text,
+        first_value(record_id) over best_first as shown_record_id,
+        first_value(list_code) over best_first as shown_list_code,
+        first_value(snapshot_date) over best_first as shown_snapshot_date
+    from claims_with_support
+    window best_first as (
+        partition by entity_id, attribute, value_key
+        order by
+            validity_rank,
+            case when strategy <> 'agreement' then recency end desc nulls last,
+            leading_priority,
+            form_score desc,
+            snapshot_date desc,
+            evidence_date desc,
+            priority,
+            record_id,
+            source_code
+    )
+
+),
+
+-- What a value stands on: its best claim by the strategy of the attribute.
+standings as (
+
+    select distinct on (entity_id, attribute, value_key) *
+    from claims_with_representative
     order by
-        subject,
         entity_id,
         attribute,
         value_key,
-        validity_rank,
-        recency desc nulls last,
+        case when strategy = 'agreement' then validity_rank end,
+        case when strategy = 'newest' then recency end desc nulls last,
         leading_priority,
-        case when strategy = 'agreement' then form_score end desc nulls last,
+        case when strategy = 'priority' then recency end desc nulls last,
         snapshot_date desc,
         evidence_date desc,
+        validity_rank,
         priority,
         record_id,
         source_code
@@ -131,19 +158,20 @@ ranked_values as (
     select
         *,
         row_number() over (
-            partition by subject, entity_id, attribute
+            partition by entity_id, attribute
             order by
-                validity_rank,
-                recency desc nulls last,
+                case when strategy = 'agreement' then validity_rank end,
+                case when strategy = 'newest' then recency end desc nulls last,
                 leading_priority,
-                case when strategy = 'agreement' then score end desc nulls last,
+                case when strategy = 'priority' then recency end desc nulls last,
+                case when strategy = 'agreement' then score else leading_score end desc,
                 snapshot_date desc,
                 evidence_date desc,
+                validity_rank,
                 priority,
-                score desc,
                 value_key
         ) as value_rank
-    from best_claims
+    from standings
 
 )
 
@@ -152,12 +180,12 @@ select
     entity_id,
     attribute,
     value_key,
-    value_text,
+    shown_text as value_text,
     strategy,
     score,
     cast(claim_count as integer) as claim_count,
-    record_id,
-    list_code,
-    snapshot_date,
+    shown_record_id as record_id,
+    shown_list_code as list_code,
+    shown_snapshot_date as snapshot_date,
     cast(value_rank as integer) as value_rank
 from ranked_values

@@ -99,7 +99,9 @@ claims as (
             when address_status = 'POI_ONLY' then 2
             else 3
         end as validity_rank,
-        coalesce(address_key, address) as value_key,
+        -- The newest rows decide the compound, the most readable one the door in it: a clerk who leaves out
+        -- the unit has not moved the family, and a full address from before a move is no better for that.
+        coalesce(address_compound, address) as value_key,
         -- A door that was understood is shown in one standard form, however the clerk wrote it.
         case
             when address_status = 'FULL'

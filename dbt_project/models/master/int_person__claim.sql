@@ -13,7 +13,8 @@ links as (
 
     select
         record_id,
-        person_id
+        person_id,
+        household_id
     from {{ source('linkage', 'record_link') }}
     where person_id is not null
 
@@ -23,12 +24,22 @@ linked_records as (
 
     select
         links.person_id,
+        links.household_id,
         records.*,
-        -- Short names are typeset with a space inside, and notes such as (户主) are no part of a name.
+        -- Short names are typeset with a space inside, notes such as (户主) are no part of a name, and the dot
+        -- has one standard form.
         case
             when records.person_name ~ '[一-龥]'
                 then coalesce(
-                    nullif(regexp_replace(records.person_name, '\s+|[(（\[【〔〈《<].*$', '', 'g'), ''),
+                    nullif(
+                        regexp_replace(
+                            translate(records.person_name, '•・‧∙⋅●．', '·······'),
+                            '\s+|[(（\[【〔〈《<].*$',
+                            '',
+                            'g'
+                        ),
+                        ''
+                    ),
                     records.person_name
                 )
             else records.person_name
@@ -41,6 +52,75 @@ linked_records as (
     from records
     inner join links
         on records.record_id = links.record_id
+
+),
+
+-- One id number belongs to one person: whose rows agree with it most. Clerks type the head's for the family.
+id_support as (
+
+    select
+        id_no_token,
+        person_id,
+        count(*) filter (where not contradicts_its_id) as fitting_count,
+        count(*) filter (where birth_date = id_no_birth_date) as confirming_count
+    from linked_records
+    where id_no_token is not null
+    group by id_no_token, person_id
+
+),
+
+id_owners as (
+
+    select distinct on (id_no_token)
+        id_no_token,
+        person_id
+    from id_support
+    order by id_no_token, fitting_count desc, confirming_count desc, person_id
+
+),
+
+records_with_own_id as (
+
+    select
+        linked_records.*,
+        id_owners.person_id is null or id_owners.person_id = linked_records.person_id as is_own_id
+    from linked_records
+    left join id_owners
+        on linked_records.id_no_token = id_owners.id_no_token
+
+),
+
+targets as (
+
+    select distinct on (target_code)
+        target_code,
+        target_value
+    from {{ ref('target') }}
+    where valid_from <= {{ as_of() }}
+    order by target_code, valid_from desc
+
+),
+
+-- A number that many people of many households give is the grid officer's or a shop's.
+phone_limits as (
+
+    select
+        max(target_value) filter (where target_code = 'PHONE_SHARED_PERSONS') as person_count,
+        max(target_value) filter (where target_code = 'PHONE_SHARED_HOUSEHOLDS') as household_count
+    from targets
+
+),
+
+shared_phones as (
+
+    select linked_records.phone_token
+    from linked_records
+    cross join phone_limits
+    where linked_records.phone_token is not null
+    group by linked_records.phone_token, phone_limits.person_count, phone_limits.household_count
+    having
+        count(distinct linked_records.person_id) > phone_limits.person_count
+        and count(distinct linked_records.household_id) > phone_limits.household_count
 
 ),
 
@@ -57,7 +137,7 @@ claims as (
         0 as validity_rank,
         person_name_key as value_key,
         person_name_shown as value_text
-    from linked_records
+    from records_with_own_id
     where person_name_key is not null
 
     union all
@@ -80,8 +160,10 @@ claims as (
         end as validity_rank,
         coalesce(id_no_token, id_no_masked) as value_key,
         id_no_masked as value_text
-    from linked_records
-    where id_no_kind <> 'missing'
+    from records_with_own_id
+    where
+        id_no_kind <> 'missing'
+        and is_own_id
 
     union all
 
@@ -96,7 +178,7 @@ claims as (
         0 as validity_rank,
         cast(birth_date as text) as value_key,
         cast(birth_date as text) as value_text
-    from linked_records
+    from records_with_own_id
     where birth_date is not null
 
     union all
@@ -112,8 +194,10 @@ claims as (
         0 as validity_rank,
         cast(id_no_birth_date as text) as value_key,
         cast(id_no_birth_date as text) as value_text
-    from linked_records
-    where id_no_birth_date is not null
+    from records_with_own_id
+    where
+        id_no_birth_date is not null
+        and is_own_id
 
     union all
 
@@ -128,7 +212,7 @@ claims as (
         0 as validity_rank,
         sex_code as value_key,
         sex_code as value_text
-    from linked_records
+    from records_with_own_id
     where sex_code in ('1', '2')
 
     union all
@@ -144,8 +228,10 @@ claims as (
         0 as validity_rank,
         id_no_sex_code as value_key,
         id_no_sex_code as value_text
-    from linked_records
-    where id_no_sex_code is not null
+    from records_with_own_id
+    where
+        id_no_sex_code is not null
+        and is_own_id
 
     union all
 
@@ -160,8 +246,10 @@ claims as (
         case when phone_kind = 'mobile' then 0 else 1 end as validity_rank,
         phone_token as value_key,
         phone_masked as value_text
-    from linked_records
-    where phone_kind in ('mobile', 'landline')
+    from records_with_own_id
+    where
+        phone_kind in ('mobile', 'landline')
+        and phone_token not in (select shared_phones.phone_token from shared_phones)
 
 )
 
