@@ -170,6 +170,29 @@ def rollback(to_release_no: int | None, by: str, why: str) -> None:
     click.echo(f"当前发布号：{roll_back(open_platform().engine, to_release_no, by=by, why=why)}")
 
 
+@main.command(help="恢复一个被退回的发布版（退回之后，同样的内容不会自动再发布）。")
+@click.argument("release_no", type=int)
+@click.option("--by", required=True, help="操作人")
+@click.option("--why", required=True, help="原因")
+def reinstate(release_no: int, by: str, why: str) -> None:
+    """Put the pointer forward again on a release that was taken back."""
+    from orchestration.platform import open_platform
+    from publish import releases
+
+    click.echo(f"当前发布号：{releases.reinstate(open_platform().engine, release_no, by=by, why=why)}")
+
+
+@main.command(help="清理旧发布版的行；当前版、可退回的版和季度档案保留。")
+@click.option("--keep", default=14, show_default=True, help="可退回的版数")
+def prune(keep: int) -> None:
+    """Delete the rows of old releases."""
+    from orchestration.platform import open_platform
+    from publish.releases import prune_releases
+
+    pruned = prune_releases(open_platform().engine, keep)
+    click.echo(f"已清理发布号：{'、'.join(map(str, pruned)) or '无'}")
+
+
 @main.command(help="查一个编号现在指向谁（合并后的编号会一直可查）。")
 @click.argument("entity_id")
 def resolve(entity_id: str) -> None:
@@ -190,9 +213,10 @@ def alerts() -> None:
     from quality.alerts import deliver_alerts
 
     platform = open_platform()
-    click.echo(
-        deliver_alerts(platform.engine, MailTransport.from_settings(platform.settings), platform.settings)
+    report = deliver_alerts(
+        platform.engine, MailTransport.from_settings(platform.settings), platform.settings
     )
+    click.echo(report.message)
 
 
 @main.command(help="准备好这台机器：启动数据库、建表、解析 dbt 项目。")

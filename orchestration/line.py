@@ -63,6 +63,9 @@ def refresh_line(
         },
     }
     with dg.DagsterInstance.get() as instance:
+        # Dagster opens a connection for every event (over a thousand in a run, 8 s of it); what its web server uses
+        # keeps them open. One process, so the reason against a pool, forked workers, does not hold here.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
         result = defs.resolve_job_def("refresh_master").execute_in_process(
             run_config=run_config, instance=instance, raise_on_error=False
         )

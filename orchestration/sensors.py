@@ -140,4 +140,4 @@ def alert_sensor(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
     delivered = deliver_alerts(
         platform.engine, MailTransport.from_settings(platform.settings), platform.settings
     )
-    return dg.SkipReason(f"告警邮件：{delivered}")
+    return dg.SkipReason(delivered.message)

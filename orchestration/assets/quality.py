@@ -72,7 +72,7 @@ def verdict(
     judged = judge(engine, runs.current_as_of(engine), refresh_id, platform.settings.accuracy_target)
     passed = judged.status == "passed"
     if not passed:
-        runs.close_refresh(engine, context.run_id, "gate_refused")
+        runs.close_refresh(engine, context.run.run_id, "gate_refused")
     queue_alerts(engine, refresh_id)
     deliver_alerts(engine, MailTransport.from_settings(platform.settings), platform.settings)
     figures: dict[str, float] = {
