@@ -20,7 +20,7 @@ from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_s
 from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
 
 _TOTAL: Final = re.compile(
-    r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计).{0,12}|共\d+[户人条行].{0,12}"
+    r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计)[:：]?[(]?\d.{0,12}|共\d+[户人条行].{0,12}"
 )
 _FOOTER: Final = re.compile(
     r"(填表|填报|制表|审核|复核|经办|负责|单位负责|主管|分管|报送|审批|统计)?(人|领导|单位|日期|时间)?(签字|签名|盖章|公章)?[:：(].*"

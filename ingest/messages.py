@@ -85,19 +85,21 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-def message(rule: str, subject: str | None = None, *, detail: str = "") -> str:
+def message(rule: str, subject: str | None = None, *, detail: str = "", is_quarantined: bool = False) -> str:
     """One sentence or two about a row.
 
     Args:
         rule: Key of the rule.
         subject: Header of the column the message is about, or None when it is about the whole row.
         detail: Row number or the like, put after the problem; never a value.
+        is_quarantined: Whether the row was not accepted; some rules can also end in a warning.
     """
-    problem, remedy = QUARANTINE_RULES.get(rule) or WARNING_RULES[rule]
+    problem, remedy = parts(rule, is_quarantined=is_quarantined)
     about = f"“{subject}”：" if subject else ""
     return f"{about}{problem}{detail}。{remedy}。"
 
 
-def parts(rule: str) -> tuple[str, str]:
+def parts(rule: str, *, is_quarantined: bool = False) -> tuple[str, str]:
     """Problem and remedy of a rule, apart; empty texts for a rule of an older version."""
-    return WARNING_RULES.get(rule) or QUARANTINE_RULES.get(rule) or ("", "")
+    rules = QUARANTINE_RULES if is_quarantined else WARNING_RULES
+    return rules.get(rule, ("", ""))

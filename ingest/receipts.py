@@ -149,7 +149,7 @@ def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[t
         {"id": delivery["delivery_id"]},
     )
     for row in found:
-        problem, remedy = parts(row.rule)
+        problem, remedy = parts(row.rule, is_quarantined=row.verdict == "未收下")
         # The stored message may say more than the rule: the number of the other row.
         stated = (
             row.message.removesuffix(f"。{remedy}。")

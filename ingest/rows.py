@@ -143,7 +143,10 @@ class _Judge:
 
     def _quarantine(self, source: SourceRow, rule: str, column: Column | None = None) -> QuarantinedRow:
         return QuarantinedRow(
-            source, rule, column.name if column else None, message(rule, column.header if column else None)
+            source,
+            rule,
+            column.name if column else None,
+            message(rule, column.header if column else None, is_quarantined=True),
         )
 
     def _warn(self, row: AcceptedRow, rule: str, column: Column, *, detail: str = "") -> None:

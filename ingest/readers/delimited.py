@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 from collections import Counter
 from typing import Final
 
@@ -15,7 +16,7 @@ from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile, is_blank
 
 _DELIMITERS: Final = (",", "\t", ";", "，", "|")
 _DELIMITER_NAMES: Final = {",": "逗号", "\t": "制表符", ";": "分号", "，": "全角逗号", "|": "竖线"}
-_SNIFFED_LINES: Final = 30
+_SNIFFED_RECORDS: Final = 30
 FIELD_LIMIT: Final = 1_000_000  # characters of one cell; longer means a quote that was never closed
 MAX_ROWS: Final = 1_048_576
 
@@ -29,9 +30,9 @@ def read_delimited(content: bytes) -> Content:
         UnreadableFile: Not decodable, an unclosed quote, a cell or file beyond all measure.
     """
     text, encoding = decode(content)
+    csv.field_size_limit(FIELD_LIMIT)
     delimiter = _sniff(text)
     rows: list[Row] = []
-    csv.field_size_limit(FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     number = 0
     try:
@@ -80,17 +81,19 @@ def decode(content: bytes) -> tuple[str, str]:
 
 
 def _sniff(text: str) -> str:
-    """The delimiter that parts most rows into the same, largest number of cells."""
-    lines = text.splitlines()[:_SNIFFED_LINES]
-    best, best_score = ",", 0
+    """The delimiter that parts most records into the same number of cells; of equals the one with more cells."""
+    best, best_score = ",", (0.0, 0)
     for delimiter in _DELIMITERS:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         try:
-            records = list(csv.reader(lines, delimiter=delimiter))
+            widths = Counter(
+                len(record) for record in itertools.islice(reader, _SNIFFED_RECORDS) if any(record)
+            )
         except csv.Error:
             continue
-        widths = Counter(len(record) for record in records if len(record) > 1)
-        if widths:
-            width, count = max(widths.items(), key=lambda item: (item[1], item[0]))
-            if (score := width * count) > best_score:
+        parted = {width: count for width, count in widths.items() if width > 1}
+        if parted:
+            width, count = max(parted.items(), key=lambda item: (item[1], item[0]))
+            if (score := (round(count / widths.total(), 1), width)) > best_score:
                 best, best_score = delimiter, score
     return best

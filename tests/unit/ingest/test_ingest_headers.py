@@ -1,0 +1,116 @@
+"""Headers: decoration, aliases, title rows, two-row headers, hint rows."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.contract import load_contracts
+from ingest.headers import find_header, normalise_header
+from ingest.readers.sheet import Row
+
+REGISTER = load_contracts()["household_register"]
+LOW_INCOME = load_contracts()["low_income"]
+HEADER = tuple(column.header for column in REGISTER.columns)
+
+
+def rows(*lines):
+    return [Row(number, tuple(line)) for number, line in enumerate(lines, start=1)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "身份证号",
+        "身份证号*",
+        "＊身份证号（必填）",
+        "身份证号\n(18位)",
+        " 身 份 证 号 ",
+        "身份证号：",
+        "必填 身份证号",
+        "身份证号【文本】",
+        "3.身份证号",
+    ],
+)
+def test_decoration_does_not_change_a_header(written):
+    assert normalise_header(written) == "身份证号"
+
+
+def test_units_in_brackets_do_not_change_a_header():
+    assert normalise_header("月保障金额(元)") == normalise_header("月保障金额（万元）") == "月保障金额"
+
+
+@given(st.text())
+def test_normalising_a_header_twice_is_once(text):
+    once = normalise_header(text)
+    assert normalise_header(once) in (once, normalise_header(once))
+    assert " " not in once
+
+
+def test_the_header_is_found_below_title_and_note_rows():
+    header = find_header(rows(("某街道家庭信息登记表",), ("填报日期：2026.7.5",), HEADER, ("WJ1",)), REGISTER)
+    assert (header.first, header.last, header.match.hits) == (2, 2, len(HEADER))
+
+
+def test_columns_may_come_in_any_order_and_under_aliases():
+    header = find_header(
+        rows(("成员姓名", "公民身份证号", "户编号", "现居住地址", "称谓", "居委会")), REGISTER
+    )
+    assert header.match.positions == {
+        "person_name": 0, "id_no": 1, "source_household_no": 2, "address": 3, "relation_code": 4, "community_name": 5,
+    }  # fmt: skip
+
+
+def test_the_better_alias_wins_when_two_headers_mean_one_column():
+    header = find_header(rows(("姓名", "身份证号", "户籍地址", "现住址", "家庭编号")), REGISTER)
+    assert header.match.positions["address"] == 3
+    assert header.match.unknown == ("户籍地址",)
+    assert header.match.doubled == ()
+
+
+def test_a_header_given_twice_is_told():
+    header = find_header(rows(("姓名", "身份证号", "身份证号", "家庭编号")), REGISTER)
+    assert header.match.doubled == ("id_no",)
+    assert header.match.positions["id_no"] == 1
+
+
+def test_whose_value_it_is_may_be_said_in_front():
+    header = find_header(
+        rows(("居民姓名", "居民身份证号码", "居民电话", "本人性别", "家庭编号", "监护人电话")), REGISTER
+    )
+    assert set(header.match.positions) == {"person_name", "id_no", "phone", "sex_code", "source_household_no"}
+    assert header.match.unknown == ("监护人电话",)
+
+
+def test_two_header_rows_with_group_titles_are_joined():
+    header = find_header(
+        rows(
+            ("低保花名册",),
+            ("序号", "户主信息", None, "成员信息", None, None, "家庭住址"),
+            (None, "姓名", "身份证号", "姓名", "身份证号码", "与户主关系", None),
+            ("1", "张三", "x", "李四", "y", "妻", "z"),
+        ),
+        LOW_INCOME,
+    )
+    assert (header.first, header.last) == (1, 2)
+    assert header.match.positions == {
+        "sequence_no": 0, "head_name": 1, "head_id_no": 2, "person_name": 3, "id_no": 4, "relation_code": 5, "address": 6,
+    }  # fmt: skip
+
+
+def test_a_hint_row_below_the_header_is_no_data():
+    header = find_header(
+        rows(
+            ("家庭编号", "姓名", "身份证号", "出生日期", "性别"),
+            ("必填", "必填", "必填，18位身份证", "格式：YYYYMMDD", "1=男，2=女"),
+            ("WJ1", "张三", "x", "20200101", "男"),
+        ),
+        REGISTER,
+    )
+    assert header.last == 1
+
+
+def test_data_is_not_a_header():
+    assert find_header(rows(("WJ1", "张三", "11010519491231002X", date(2020, 1, 1))), REGISTER) is None
+    assert find_header([], REGISTER) is None
