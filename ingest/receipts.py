@@ -149,19 +149,16 @@ def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[t
         {"id": delivery["delivery_id"]},
     )
     for row in found:
+        header = headers.get(row.column_name or "", "")
         problem, remedy = parts(row.rule, is_quarantined=row.verdict == "未收下")
-        # The stored message may say more than the rule: the number of the other row.
-        stated = (
-            row.message.removesuffix(f"。{remedy}。")
-            if remedy and row.message.endswith(f"。{remedy}。")
-            else problem
-        )
+        # The stored message may say more than the rule (the number of the other row); its halves stand apart here.
+        stated = row.message.removeprefix(f"“{header}”：").removesuffix(f"。{remedy}。")
         yield (
             row.sheet_name,
             row.row_number,
-            headers.get(row.column_name or "", ""),
+            header,
             row.verdict,
-            stated or row.message,
+            stated if problem else row.message,
             remedy,
         )
 
