@@ -130,6 +130,7 @@ class Column:
         is_row_counter: Numbers the rows of the sheet, says nothing about the person.
         is_past_only: The date cannot lie after the arrival of the delivery.
         is_month: The date says a month only and stands for its first day.
+        is_community: Names a community; short names and committees become one name (近江, 近江居委会: 近江社区).
         several_code: The code that several codes in one cell stand for (disability category: multiple).
     """
 
@@ -145,6 +146,7 @@ class Column:
     is_row_counter: bool = False
     is_past_only: bool = False
     is_month: bool = False
+    is_community: bool = False
     several_code: str | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -363,6 +365,7 @@ def _read_column(entry: SchemaProperty, code_lists: Mapping[str, CodeList]) -> C
         is_row_counter=bool(extras.get("rowCounter")),
         is_past_only=bool(extras.get("pastOnly")),
         is_month=extras.get("precision") == "month",
+        is_community=bool(extras.get("community")),
         several_code=extras.get("severalCode"),
         minimum=extras.get("minimum"),
         maximum=extras.get("maximum"),

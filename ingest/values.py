@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ingest.contract import Column
 from ingest.normalise import addresses, dates, ids, names, phones
+from ingest.normalise.regions import community_name
 from ingest.normalise.texts import (
     SPREADSHEET_ERRORS,
     code_text,
@@ -86,7 +87,9 @@ class CellReader:
         folded = fold(text)
         # A leading apostrophe is how spreadsheets mark text.
         folded = folded[1:] if folded[:1] == "'" and folded[1:2].isalnum() else folded
-        return (None, None) if is_null(folded) else (folded, None)
+        if is_null(folded):
+            return None, None
+        return (community_name(folded) if column.is_community else folded), None
 
     def _name(self, column: Column, cell: Cell) -> Read:
         parsed = names.parse_name(cell_text(cell))

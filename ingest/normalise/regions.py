@@ -61,6 +61,19 @@ _VILLAGE: Final = re.compile(r"(?P<name>[一-龥]{2,6}?(?<!新)村)(?:村委会|
 _GRID: Final = re.compile(r"第?[\d一二三四五六七八九十]{1,3}网格")
 
 
+def community_name(folded: str) -> str:
+    """The one name of a community: 近江, 近江居委会 and 望江街道近江社区 are 近江社区; a village keeps its 村."""
+    name = re.sub(r"\s|\(.*?\)", "", folded) or folded
+    name = re.sub(r"^[一-龥]{2,8}街道(?=[一-龥]{2})", "", name)
+    name = re.sub(r"(?<=..)村(民委员会|委会)$", "村", name)
+    name = re.sub(r"(?<=..)(居民委员会|居委会|居民区)$", "", name)
+    return (
+        name
+        if re.search(r"(社区|村|新村|街道|镇|小区)$", name) or not re.fullmatch(r"[一-龥]{2,8}", name)
+        else f"{name}社区"
+    )
+
+
 def split_regions(text: str) -> tuple[str, str | None]:
     """Take the region words off the front of an address.
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.normalise.addresses import parse_address
+from ingest.normalise.regions import community_name
 
 LABELLED = list(csv.DictReader(Path(__file__).with_name("addresses.csv").open(encoding="utf-8")))
 
@@ -91,3 +92,22 @@ def test_a_key_written_out_again_is_the_same_key(door):
     compound, building, unit, room = door
     first = parse_address(f"{compound}{building}幢{unit}单元{room}室")
     assert parse_address(f"{first.compound}{first.building}幢{first.unit}单元{first.room}室") == first
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("近江社区", "近江社区"),
+        ("近江", "近江社区"),
+        ("近江居委会", "近江社区"),
+        ("近江社区居民委员会", "近江社区"),
+        ("望江街道近江社区", "近江社区"),
+        ("近江 社区", "近江社区"),
+        ("近江村", "近江村"),
+        ("近江村委会", "近江村"),
+        ("第3组", "第3组"),
+    ],
+)
+def test_a_community_has_one_name(written, name):
+    assert community_name(written) == name
+    assert community_name(name) == name

@@ -1,5 +1,6 @@
 """Contracts: valid ODCS, consistent with themselves, and what raw and dbt make of them."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from infra.errors import PermanentError
 from ingest.contract import CONTRACT_FOLDER, load_code_lists, load_contracts
 from ingest.dbt_sources import SOURCES_FILE, render_dbt_sources
 from ingest.messages import QUARANTINE_RULES, WARNING_RULES, message
+from ingest.normalise.texts import code_text
 
 FILES = sorted(CONTRACT_FOLDER.glob("*.yaml"))
 CONTRACTS = load_contracts()
@@ -72,6 +74,25 @@ def test_code_lists_know_the_ways_of_writing_of_the_handbook():
     }  # fmt: skip
     assert "媳妇" not in relation.by_text
     assert {sex.by_text[text] for text in ("男", "1", "M")} == {"1"}
+
+
+SEEDS = Path(__file__).resolve().parents[3] / "dbt_project" / "seeds"
+SEEDED = {
+    "sex": "sex_code", "relation": "relation_code", "disability_category": "disability_category",
+    "disability_level": "disability_level", "certificate_status": "certificate_status",
+    "contract_status": "contract_status", "visit_method": "visit_method", "visit_outcome": "visit_outcome",
+    "audit_field": "audit_field", "audit_outcome": "audit_outcome",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "seed"), SEEDED.items())
+def test_a_code_list_reads_every_name_of_the_reference_table_as_its_code(name, seed):
+    with (SEEDS / f"{seed}.csv").open(encoding="utf-8") as file:
+        rows = [tuple(row)[:2] for row in list(csv.reader(file))[1:]]
+    code_list = load_code_lists()[name]
+    assert {code: code_list.by_text.get(code_text(text)) for code, text in rows} == {
+        code: code for code, _ in rows
+    }
 
 
 def _copy(tmp_path: Path, change):
