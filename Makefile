@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup setup-dev demo test check format ui bench lock clean
+.PHONY: help setup  demo test check format ui bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,16 +32,13 @@ $(VENV)/.dev: $(VENV)/.core $(LOCKS)/dev.txt
 setup: $(VENV)/.core ## virtual environment, locked dependencies, the yihu command
 	@$(BIN)/yihu prepare
 
-setup-dev: $(VENV)/.dev
-	@$(BIN)/yihu prepare
-
 demo: $(VENV)/.core ## a synthetic sub-district through the whole line, three months
 	@YIHU_HOME=$(DEMO_HOME) $(BIN)/python -m tests.demo
 
-test: setup-dev ## every test
+test: $(VENV)/.dev ## every test
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-check: setup-dev ## format, lint, types, import rules, SQL lint, dbt parse, definitions
+check: $(VENV)/.dev ## format, lint, types, import rules, SQL lint, dbt parse, definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -49,7 +46,7 @@ check: setup-dev ## format, lint, types, import rules, SQL lint, dbt parse, defi
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models
 	$(BIN)/yihu check
 
-format: setup-dev ## rewrite the code in house style
+format: $(VENV)/.dev ## rewrite the code in house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix --disable-progress-bar dbt_project/models

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import dagster as dg
 from sqlalchemy import Engine, text
+
+from quality.validation import CheckResult
 
 
 def open_refresh(engine: Engine, as_of: date, run_id: str) -> int:
@@ -77,7 +78,7 @@ def delivery_totals(engine: Engine) -> dict[str, ListTotal]:
                 "where status in ('loaded', 'held') group by list_code"
             )
         )
-        return {code: ListTotal(int(accepted), int(quarantined)) for code, accepted, quarantined in rows}
+        return {row[0]: ListTotal(int(row[1]), int(row[2])) for row in rows}
 
 
 def deliveries_that_lost_rows(engine: Engine, list_codes: Sequence[str]) -> list[int]:
@@ -104,16 +105,7 @@ def row_count(engine: Engine, relation: str) -> int:
         return int(connection.execute(text(f"select count(*) from {relation}")).scalar_one())
 
 
-class _Check(Protocol):
-    check_name: str
-    table_name: str
-    severity: str
-    is_passed: bool
-    checked_count: int | None
-    failed_count: int | None
-
-
-def check_result(results: Sequence[_Check], check_name: str | None = None) -> dg.AssetCheckResult:
+def check_result(results: Sequence[CheckResult], check_name: str | None = None) -> dg.AssetCheckResult:
     """One asset check out of the results of a suite: red when a check of severity error failed."""
     failed = [result for result in results if not result.is_passed]
     errors = [result for result in failed if result.severity == "error"]

@@ -79,7 +79,8 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     platform = open_platform()
     remembered = json.loads(context.cursor) if context.cursor else {}
     unseen = unseen_files(platform.engine, platform.settings.landing)
-    stable, budget = [], MAX_BYTES_A_TICK
+    stable: list[str] = []
+    budget = MAX_BYTES_A_TICK
     for path, look in unseen.items():
         if remembered.get("seen", {}).get(path) == look and (look[0] <= budget or not stable):
             stable.append(path)

@@ -41,7 +41,9 @@ def release(
         # Somebody else is publishing: that is no judgement on this build.
         runs.close_refresh(engine, context.run.run_id, "failed" if outcome.code == "busy" else "gate_refused")
         raise dg.Failure(description=f"未发布：{outcome.reason}", allow_retries=False)
-    runs.close_refresh(engine, context.run.run_id, "released" if isinstance(outcome, Published) else "unchanged")
+    runs.close_refresh(
+        engine, context.run.run_id, "released" if isinstance(outcome, Published) else "unchanged"
+    )
     page = write_release_page(engine, platform.settings.home / "releases")
     metadata: dict[str, dg.MetadataValue | str | int] = {
         "发布号": outcome.release_no,
