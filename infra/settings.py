@@ -170,16 +170,6 @@ def _as_port(text: str | int) -> int:
     return port
 
 
-def _as_region(text: str) -> tuple[str, ...]:
-    parts = tuple(part.strip() for part in text.split("/"))
-    if not all(parts):
-        raise ValueError(
-            "有空的一级，应如 浙江省/杭州市/上城区/望江街道"
-            " | has an empty level, expected levels separated by /"
-        )
-    return parts
-
-
 def _without_blank(text: str) -> str:
     if not text or any(mark.isspace() for mark in text):
         raise ValueError(
@@ -244,12 +234,6 @@ class Settings(BaseModel):
         default=3000,
         description="Dagster 网页界面在本机回环地址上的端口",
         json_schema_extra={"default": "3000"},
-    )
-    region: Annotated[tuple[str, ...], BeforeValidator(_as_region)] = Field(
-        default=(),
-        validate_default=False,
-        description="所辖区域，由大到小用 / 分隔，如 浙江省/杭州市/上城区/望江街道；规范地址时略去这些前缀",
-        json_schema_extra={"default": "空"},
     )
     street_name: Annotated[str, AfterValidator(_without_blank)] | None = Field(
         default=None, description="街道名称，显示在回执、邮件和报告中", json_schema_extra={"default": "空"}

@@ -91,6 +91,7 @@ def ingest_landing(
     landing: Path,
     received_at: datetime,
     *,
+    as_of: date | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[DeliveryOutcome]:
     """Take in everything new under ``<landing>/<department>/<list>/``.
@@ -103,7 +104,8 @@ def ingest_landing(
         engine: The warehouse.
         protector: Encrypts what the contracts protect.
         landing: The landing folder.
-        received_at: Aware instant of arrival; also the last day anything in a delivery can be about.
+        received_at: Aware instant of arrival.
+        as_of: Business date of the refresh: what a file named after a month that is not over then speaks of.
         on_progress: Called with (what, done, total) after each file.
 
     Returns:
@@ -118,7 +120,7 @@ def ingest_landing(
     files = scan(landing)
     arrivals = []
     for file in files:
-        arrival = _first_look(engine, contracts, file, business_today(received_at))
+        arrival = _first_look(engine, contracts, file, business_today(received_at), as_of)
         if arrival is not None:
             arrivals.append(arrival)
     # A refused file has no snapshot date and disturbs nobody: it goes first.
@@ -168,7 +170,11 @@ def release_held(engine: Engine, delivery_id: int, released_by: str) -> None:
 
 
 def _first_look(
-    engine: Engine, contracts: Mapping[str, Contract], file: LandedFile, arrival_day: date
+    engine: Engine,
+    contracts: Mapping[str, Contract],
+    file: LandedFile,
+    arrival_day: date,
+    as_of: date | None,
 ) -> _Arrival | None:
     """Whether a file is new, and when it speaks of; None when it is known or still changing."""
     try:
@@ -186,7 +192,8 @@ def _first_look(
         layout = _lay_out(contracts, contract, read_file(content.content, file.file_name))
     except UnreadableFile as refusal:
         return _Arrival(file, content.sha256, None, refusal)
-    return _Arrival(file, content.sha256, find_snapshot_date(layout.tables, file.file_name, arrival_day))
+    snapshot = find_snapshot_date(layout.tables, file.file_name, arrival_day, as_of)
+    return _Arrival(file, content.sha256, snapshot)
 
 
 def _is_known(engine: Engine, file: LandedFile, sha256: str) -> bool:

@@ -43,8 +43,18 @@ class SnapshotDate:
     source: str
 
 
-def find_snapshot_date(tables: Sequence[tuple[Sheet, Header]], file_name: str, arrival: date) -> SnapshotDate:
-    """The snapshot date of a delivery, in the order of preference of deliveries.md."""
+def find_snapshot_date(
+    tables: Sequence[tuple[Sheet, Header]], file_name: str, arrival: date, as_of: date | None = None
+) -> SnapshotDate:
+    """The snapshot date of a delivery, in the order of preference of deliveries.md.
+
+    Args:
+        tables: The tables of the delivery with their headers.
+        file_name: Name of the file as it arrived.
+        arrival: Day of arrival.
+        as_of: Business date of the refresh. A file of the month (quarter) it lies in, or an undated one, speaks of the
+            days up to it; one that names a later day stays of that day and waits for a refresh as of then.
+    """
     for sheet, header in tables:
         above, below = (
             sheet.rows[: header.first],
@@ -52,11 +62,19 @@ def find_snapshot_date(tables: Sequence[tuple[Sheet, Header]], file_name: str, a
         )
         found = date_in_note(above) or date_in_note(below)
         if found:
-            return SnapshotDate(min(found, arrival), "note_row")
+            return SnapshotDate(_not_after(found, arrival, as_of), "note_row")
     found = date_in_file_name(file_name)
     if found:
-        return SnapshotDate(min(found, arrival), "file_name")
-    return SnapshotDate(arrival, "arrival")
+        return SnapshotDate(_not_after(found, arrival, as_of), "file_name")
+    return SnapshotDate(min(arrival, as_of or arrival), "arrival")
+
+
+def _not_after(found: date, arrival: date, as_of: date | None) -> date:
+    found = min(found, arrival)
+    names_a_period = found == _month_end(found.year, found.month)
+    if as_of is not None and names_a_period and found.replace(day=1) <= as_of:
+        return min(found, as_of)
+    return found
 
 
 def date_in_note(rows: Sequence[Row]) -> date | None:

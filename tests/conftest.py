@@ -13,7 +13,7 @@ How to use them::
 * ``make_warehouse``: a function that gives as many of them as a test needs.
 * ``protector``: a :class:`infra.protection.FieldProtector` with keys of its own, the same for the whole session.
 * ``settings``: ``Settings`` whose home is a temporary folder and whose warehouse is ``warehouse``; to set more
-  variables use ``make_settings(warehouse, YIHU_REGION="浙江省/杭州市")``.
+  variables use ``make_settings(warehouse, YIHU_STREET_NAME="望江街道")``.
 * ``scratch_folder``: a temporary folder that other system users can walk into (pytest's ``tmp_path`` is closed to
   them), for tests that start a server of their own. ``tmp_path`` is right for everything else.
 """

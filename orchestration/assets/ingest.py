@@ -91,7 +91,12 @@ def deliveries(
     settings = platform.settings
     landing = Path(config.landing) if config.landing else settings.landing
     outcomes = ingest_landing(
-        platform.engine, platform.protector, landing, utc_now(), on_progress=progress.step
+        platform.engine,
+        platform.protector,
+        landing,
+        utc_now(),
+        as_of=runs.current_as_of(platform.engine),
+        on_progress=progress.step,
     )
     write_receipts(platform.engine, settings.home / "receipts", [outcome.delivery_id for outcome in outcomes])
     context.log.info("deliveries taken in: %d", len(outcomes))

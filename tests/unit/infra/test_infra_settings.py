@@ -27,7 +27,6 @@ def test_nothing_set_gives_a_platform_in_the_project_folder() -> None:
     assert settings.warehouse_url is None
     assert settings.smtp_url is None
     assert settings.alert_recipients == ()
-    assert settings.region == ()
     assert (settings.field_cipher, settings.accuracy_target, settings.ui_port) == ("AES-256-GCM", "M01", 3000)
     assert (project_folder() / "pyproject.toml").is_file()
 
@@ -45,7 +44,6 @@ def test_everything_set(tmp_path: Path) -> None:
             "YIHU_FIELD_CIPHER": "sm4-gcm",
             "YIHU_ACCURACY_TARGET": "M02",
             "YIHU_UI_PORT": "8080",
-            "YIHU_REGION": "浙江省/杭州市/上城区/望江街道",
             "YIHU_STREET_NAME": "望江街道",
         }
     )
@@ -68,7 +66,6 @@ def test_everything_set(tmp_path: Path) -> None:
     assert settings.alert_recipients == ("a@example.gov.cn", "b@example.gov.cn")
     assert settings.field_cipher == "SM4-GCM"
     assert settings.ui_port == 8080
-    assert settings.region == ("浙江省", "杭州市", "上城区", "望江街道")
     assert SECRET not in repr(settings)
     assert SECRET not in settings.model_dump_json()
 
@@ -110,7 +107,6 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
         ("YIHU_WAREHOUSE_URL", "postgresql://u:p@h", "缺少主机、用户或数据库名"),
         ("YIHU_ALERT_RECIPIENTS", "a@example.cn,nobody", "第 2 个不是邮件地址"),
         ("YIHU_MAIL_FROM", "Yihu <a@b.cn>", "不是邮件地址"),
-        ("YIHU_REGION", "浙江省//上城区", "有空的一级"),
         ("YIHU_ACCURACY_TARGET", "M 01", "不含空格"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.normalise.dates import date_of_serial, datetime_of_serial, parse_date, parse_datetime
 from ingest.readers.sheet import Row
-from ingest.snapshot_dates import date_in_file_name, date_in_note
+from ingest.snapshot_dates import date_in_file_name, date_in_note, find_snapshot_date
 
 MARCH = date(2024, 3, 1)
 
@@ -135,3 +135,25 @@ def test_dates_in_file_names(file_name, value):
 )
 def test_dates_in_note_rows(cells, value):
     assert date_in_note([Row(2, cells)]) == value
+
+
+@pytest.mark.parametrize(
+    ("file_name", "as_of", "value", "source"),
+    [
+        ("名单202607.csv", date(2026, 11, 24), date(2026, 7, 31), "file_name"),
+        ("名单202607.csv", date(2026, 7, 20), date(2026, 7, 20), "file_name"),  # the month is not over
+        ("名单202607.csv", date(2026, 6, 30), date(2026, 7, 31), "file_name"),  # waits for July
+        ("名单2026-07-15.csv", date(2026, 7, 10), date(2026, 7, 15), "file_name"),
+        (
+            "名单202612.csv",
+            None,
+            date(2026, 11, 24),
+            "file_name",
+        ),  # nothing speaks of a day after its arrival
+        ("名单.csv", date(2026, 7, 20), date(2026, 7, 20), "arrival"),
+        ("名单.csv", None, date(2026, 11, 24), "arrival"),
+    ],
+)
+def test_the_snapshot_date_knows_the_business_date(file_name, as_of, value, source):
+    found = find_snapshot_date([], file_name, date(2026, 11, 24), as_of)
+    assert (found.value, found.source) == (value, source)
