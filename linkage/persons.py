@@ -104,12 +104,12 @@ def link_persons(records: pl.DataFrame, settings: dict[str, Any]) -> PersonLinks
     vetoed = look_like_kin(profiles, likely) | known_apart
     accepted = pl.concat(
         [
-            likely.filter(~vetoed).select("left", "right", "weight"),
+            likely.filter(~vetoed).select("left", "right", "weight", rule=pl.lit("splink")),
             _same_name_in_household(records, of_record, profiles),
         ]
-    ).sort("left", "right", "weight")
+    ).sort("left", "right", "weight", "rule")
     label, refused = join_profiles(profiles, accepted, likely.filter(known_apart).select("left", "right"))
-    evidence = _best_evidence(accepted, label, profiles.height)
+    evidence = _strongest_edges(accepted, label)
     return PersonLinks(
         links=_describe(of_record, profiles, label, evidence),
         pairs_scored=scored.height,
@@ -149,28 +149,34 @@ def _same_name_in_household(
             & (pl.col("sex").drop_nulls().n_unique().over(key) <= 1)
         )
         .select(
-            left=pl.col("profile").min().over(key), right="profile", weight=pl.lit(_HOUSEHOLD_NAME_WEIGHT)
+            left=pl.col("profile").min().over(key),
+            right="profile",
+            weight=pl.lit(_HOUSEHOLD_NAME_WEIGHT),
+            rule=pl.lit("same_household_and_name"),
         )
         .filter(pl.col("left") < pl.col("right"))
         .unique()
     )
 
 
-def _best_evidence(accepted: pl.DataFrame, label: np.ndarray, size: int) -> np.ndarray:
-    """Probability of the strongest accepted edge of each profile inside its person; 0 where there is none."""
+def _strongest_edges(accepted: pl.DataFrame, label: np.ndarray) -> pl.DataFrame:
+    """profile, edge_rule, edge_probability: the strongest accepted edge of each profile inside its person."""
     import numpy as np
+    import polars as pl
 
-    left, right = accepted["left"].to_numpy(), accepted["right"].to_numpy()
-    probability = 1 / (1 + np.exp2(-accepted["weight"].to_numpy()))
-    inside = label[left] == label[right]
-    best = np.zeros(size)
-    for side in (left, right):
-        np.maximum.at(best, side[inside], probability[inside])
-    return best
+    is_inside = label[accepted["left"].to_numpy()] == label[accepted["right"].to_numpy()]
+    inside = accepted.filter(pl.Series(np.asarray(is_inside), dtype=pl.Boolean))
+    ends = [inside.select("weight", "rule", profile=side) for side in ("left", "right")]
+    return (
+        pl.concat(ends)
+        .sort("profile", "weight", "rule", descending=[False, True, True])
+        .unique("profile", keep="first", maintain_order=True)
+        .select("profile", edge_rule="rule", edge_probability=1 / (1 + pl.lit(2.0).pow(-pl.col("weight"))))
+    )
 
 
 def _describe(
-    of_record: pl.DataFrame, profiles: pl.DataFrame, label: np.ndarray, evidence: np.ndarray
+    of_record: pl.DataFrame, profiles: pl.DataFrame, label: np.ndarray, edges: pl.DataFrame
 ) -> pl.DataFrame:
     """What joined each record to its person: the surest rule that applies to its profile."""
     import polars as pl
@@ -178,20 +184,17 @@ def _describe(
     described = profiles.select(
         profile="unique_id",
         person=pl.Series(label, dtype=pl.Int64),
-        has_twin_record=pl.col("record_count") > 1,
-        has_sure_group=pl.len().over("sure_group") > 1,
+        is_repeated=(pl.col("record_count") > 1) | (pl.len().over("sure_group") > 1),
         is_identified=pl.col("own_id").is_not_null() & pl.col("name").is_not_null(),
-        splink_probability=pl.Series(evidence),
-    )
+    ).join(edges, on="profile", how="left")
     rule = (
         pl.when(pl.len().over("person") == 1)
         .then(pl.lit("single_record"))
-        .when(pl.col("is_identified") & (pl.col("has_sure_group") | pl.col("has_twin_record")))
+        .when(pl.col("is_identified") & pl.col("is_repeated"))
         .then(pl.lit("same_id_and_name"))
-        .when(pl.col("splink_probability") > 0)
-        .then(pl.lit("splink"))
-        .otherwise(pl.lit("same_particulars"))
+        .otherwise(pl.coalesce("edge_rule", pl.lit("same_particulars")))
     )
+    by_edge = pl.col("link_rule") == pl.col("edge_rule")
     return (
         of_record.join(described, on="profile", how="left")
         .with_columns(link_rule=rule)
@@ -199,10 +202,7 @@ def _describe(
             "record_id",
             "person",
             "link_rule",
-            link_probability=pl.when(pl.col("link_rule") == "splink")
-            .then("splink_probability")
-            .otherwise(1.0)
-            .clip(0.0, 1.0),
+            link_probability=pl.when(by_edge).then("edge_probability").otherwise(1.0),
         )
         .sort("record_id")
     )

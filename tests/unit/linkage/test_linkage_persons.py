@@ -168,7 +168,10 @@ def test_twins_are_not_bridged_by_a_name_that_is_like_both(street: Records) -> N
 def test_a_household_number_and_a_name_carry_over_when_nothing_else_is_stated(street: Records) -> None:
     one = street.person("郑大海", block="D1", on=AUGUST)
     other = street.person("郑大海", block="D1", on=SEPTEMBER, door=HOME)
-    assert together(street, one, other)
+    rows = {row["record_id"]: row for row in link(street).links.to_dicts()}
+    assert rows[one]["person"] == rows[other]["person"]
+    assert rows[one]["link_rule"] == rows[other]["link_rule"] == "same_household_and_name"
+    assert 0.999 < rows[one]["link_probability"] < 1
 
 
 def test_a_bridge_between_two_known_people_holds_only_its_stronger_end(street: Records) -> None:
