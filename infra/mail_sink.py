@@ -20,6 +20,15 @@ _HOST: Final = "127.0.0.1"
 _UNFIT_FOR_NAMES: Final = re.compile(r"[^0-9A-Za-z.@_-]+")
 
 
+_ATTEMPTS: Final = 5
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 class MailSink:
     """Receives mails while its ``with`` block runs.
 
@@ -46,12 +55,18 @@ class MailSink:
         from aiosmtpd.controller import Controller
 
         make_private_folder(self.folder)
-        if not self.port:
-            with socket.socket() as probe:
-                probe.bind((_HOST, 0))
-                self.port = int(probe.getsockname()[1])
-        self._controller = Controller(self, hostname=_HOST, port=self.port)
-        self._controller.start()
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            port = self.port or _free_port()
+            self._controller = Controller(self, hostname=_HOST, port=port)
+            try:
+                self._controller.start()
+            except OSError:
+                # Between finding a free port and listening on it somebody else may take it.
+                if self.port or not attempts_left:
+                    raise
+            else:
+                break
+        self.port = port
         return self
 
     def __exit__(

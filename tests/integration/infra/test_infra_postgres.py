@@ -177,6 +177,8 @@ def test_port_is_remembered_and_given_up_when_another_program_has_it(server: Emb
     assert server.start().port == port
     assert server.stop()
     with socket.socket() as other:
+        # Closed connections of the server before linger on its port.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         moved = server.start().port
