@@ -246,12 +246,9 @@ def add_blocks(profiles: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
     keyed = profiles.with_columns(
         id_head=pl.coalesce("own_id", "weak_id", "id_pattern").str.slice(0, 6),
-        id_tail=pl.coalesce("own_id", "weak_id", "id_pattern").str.slice(14),
+        id_tail=pl.coalesce("own_id", "weak_id", "id_pattern").str.slice(-4),
     ).with_columns(
-        *(
-            pl.when(~pl.col(part).str.contains("_", literal=True)).then(part)
-            for part in ("id_head", "id_tail")
-        )
+        *(pl.when(~pl.col(part).str.contains("[_%]")).then(part) for part in ("id_head", "id_tail"))
     )
     parts = {
         block: [

@@ -172,24 +172,30 @@ def judge_ids(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _like_pattern() -> pl.Expr:
-    """Masks (``330106********447X``) and ids a spreadsheet rounded (last three digits 000) as LIKE patterns."""
+    """Masks (``330106********447X``) and ids a spreadsheet rounded (last three digits 000) as LIKE patterns.
+
+    A mask of the full length hides one character a sign; of another length, any number of them.
+    """
     import polars as pl
 
     text = pl.col("id_no").str.to_uppercase()
+    is_masked = pl.col("id_no_kind") == "masked"
+    is_rounded = (pl.col("id_no_kind") == "damaged") & text.str.contains(r"^[0-9]{15}000$")
     # An X before the last place is part of the mask; in the last place it is the check character.
-    starred = pl.concat_str(
-        text.str.slice(0, 17).str.replace_all(r"[*X×＊]", "_"),
-        text.str.slice(17).str.replace_all(r"[*×＊]", "_"),
+    sign_by_sign = pl.concat_str(
+        text.str.slice(0, 17).str.replace_all(r"[^0-9]", "_"), text.str.slice(17).str.replace(r"[^0-9X]", "_")
     )
-    rounded = text.str.replace(r"000$", "___")
+    ends_only = text.str.replace(r"^([0-9]+)[^0-9]+([0-9]*[0-9X])$", "${1}%${2}")
     pattern = (
-        pl.when(pl.col("id_no_kind") == "masked")
-        .then(starred)
-        .when((pl.col("id_no_kind") == "damaged") & text.str.contains(r"^\d{15}000$"))
-        .then(rounded)
+        pl.when(is_masked & (text.str.len_chars() == 18))
+        .then(sign_by_sign)
+        .when(is_masked & ends_only.str.contains(r"^[0-9]+%[0-9]*[0-9X]$"))
+        .then(ends_only)
+        .when(is_rounded)
+        .then(text.str.replace(r"000$", "___"))
     )
-    visible = pattern.str.len_chars() - pattern.str.count_matches("_")
-    return pl.when((pattern.str.len_chars() == 18) & (visible >= _MIN_VISIBLE_CHARACTERS)).then(pattern)
+    visible = pattern.str.len_chars() - pattern.str.count_matches("[_%]")
+    return pl.when(visible >= _MIN_VISIBLE_CHARACTERS).then(pattern)
 
 
 def _with_misdated_ids(judged: pl.DataFrame, is_valid: pl.Expr) -> pl.DataFrame:

@@ -86,6 +86,9 @@ def test_a_misread_birth_date_does_not_cost_the_id_that_another_list_confirms() 
         ("330102********4475", "masked", "330102________4475"),
         ("330102xxxxxxxx447X", "masked", "330102________447X"),
         ("3301021960****447X", "masked", "3301021960____447X"),
+        ("330102●●●●●●●●4475", "masked", "330102________4475"),
+        ("330102****447X", "masked", "330102%447X"),
+        ("330102****", "masked", None),
         ("330102***********X", "masked", None),  # area and check character fit half the town
         ("330102196005044000", "damaged", "330102196005044___"),
         ("3.30102E+17", "damaged", None),
