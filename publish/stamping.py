@@ -14,13 +14,17 @@ from sqlalchemy import Connection, text
 TABLES: Final = ("person", "household", "household_member", "source_record", "id_history")
 
 
+# Grow with every delivery and visit: a person about whom only these changed has no news.
+_BOOKKEEPING: Final = {"list_count", "source_record_count", "last_visited_date"}
+
+
 @dataclass(frozen=True)
 class Differences:
     """What a release changes against the one before; all counts. Against nothing, everything is new.
 
     Gone ids left the register without a successor; merged ids live on in another id (`id_history`). Moved persons
     live in another household than before; changed persons or households are in both releases with any other
-    column different (the moved included).
+    column but the bookkeeping ones different (the moved included).
     """
 
     persons_new: int
@@ -97,7 +101,7 @@ def _columns(connection: Connection, table: str) -> list[str]:
 
 def _compare_table(connection: Connection, table: str, new: int, old: int | None) -> dict[str, int]:
     key = f"{table}_id"
-    columns = _columns(connection, table)
+    columns = [column for column in _columns(connection, table) if column not in _BOOKKEEPING]
     fresh = ", ".join(f"fresh.{column}" for column in columns)
     stale = ", ".join(f"stale.{column}" for column in columns)
     return dict(

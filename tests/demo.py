@@ -176,7 +176,10 @@ def _summary(console: Console, home: Path, evaluation: Evaluation, begun: float)
     console.rule("[bold]接下来[/bold]", align="left")
     for what, how in (
         ("网页界面", f"YIHU_HOME={home} make ui"),
-        ("查询", f"psql '{platform.warehouse.url('')}' -c 'select * from published.release'"),
+        (
+            "查询",
+            f'psql "$(YIHU_HOME={home} .venv/bin/yihu url --plain)" -c "select * from published.release"',
+        ),
         ("告警邮件", home / "mails"),
         ("来件回执", home / "receipts"),
         ("发布页面", home / "releases"),
