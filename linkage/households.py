@@ -64,7 +64,8 @@ def link_households(records: pl.DataFrame) -> HouseholdLinks:
     founded = _found_households(others.join(placed, on="person", how="anti"), first_free)
     current = pl.concat([registered, placed, founded]).sort("person")
 
-    memberships = pl.concat([_dated(stays), _undated(others, pl.concat([placed, founded]))]).sort(
+    dated = _dated(_founded_together(stays))
+    memberships = pl.concat([dated, _of_placed(others, placed, dated), _of_founded(others, founded)]).sort(
         "person", "valid_from"
     )
     return HouseholdLinks(
@@ -112,6 +113,18 @@ def _registered_stays(stated: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _founded_together(stays: pl.DataFrame) -> pl.DataFrame:
+    """Those whom the first delivery of a household names have lived in it since the earliest date stated for one of them:
+    each row has its own day of registration, and a family registered over a month did not move in one by one."""
+    import polars as pl
+
+    founding = (pl.col("order") == 1) & (
+        pl.col("snapshot_date") == pl.col("snapshot_date").min().over("household")
+    )
+    founded_on = pl.col("evidence_date").filter(founding).min().over("household")
+    return stays.with_columns(evidence_date=pl.when(founding).then(founded_on).otherwise("evidence_date"))
+
+
 def _dated(stays: pl.DataFrame) -> pl.DataFrame:
     """Dates of the stays. A stay begins with its first evidence, or with the delivery that first showed it when the
     stated date would put it before the stay it follows."""
@@ -140,14 +153,33 @@ def _dated(stays: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _undated(others: pl.DataFrame, households: pl.DataFrame) -> pl.DataFrame:
-    """Memberships of people outside the register: one, from their first evidence on."""
+def _of_placed(others: pl.DataFrame, placed: pl.DataFrame, dated: pl.DataFrame) -> pl.DataFrame:
+    """People outside the register in a registered household: from their first evidence on, not before the household was."""
     import polars as pl
 
-    return others.join(households, on="person").select(
+    begun = dated.group_by("household").agg(pl.col("valid_from").min().alias("begun"))
+    return _open_memberships(
+        others.join(placed, on="person").join(begun, on="household", how="left", maintain_order="left"),
+        pl.max_horizontal("first_evidence_date", "begun"),
+    )
+
+
+def _of_founded(others: pl.DataFrame, founded: pl.DataFrame) -> pl.DataFrame:
+    """People of a household that no register names: all from the first evidence of one of them on."""
+    import polars as pl
+
+    return _open_memberships(
+        others.join(founded, on="person"), pl.col("first_evidence_date").min().over("household")
+    )
+
+
+def _open_memberships(people: pl.DataFrame, valid_from: pl.Expr) -> pl.DataFrame:
+    import polars as pl
+
+    return people.select(
         "person",
         "household",
-        valid_from="first_evidence_date",
+        valid_from=valid_from,
         valid_to=pl.lit(None, pl.Date),
         rule="rule",
         evidence_record_id="first_record_id",

@@ -307,3 +307,21 @@ def test_everybody_has_exactly_one_current_household_and_memberships_do_not_over
         for name in ("current", "memberships", "evidence", "numbers", "doors"):
             assert getattr(shuffled, name).equals(getattr(links, name)), name
         assert link_visits(visits, located, links).is_empty()
+
+
+def test_a_family_registered_day_by_day_has_lived_together_since_the_first() -> None:
+    street = Street()
+    street.person("甲", number="WJ1", door=HOME, on=AUGUST, head=True, evidence=date(2026, 5, 20))
+    street.person("乙", number="WJ1", door=HOME, on=AUGUST, evidence=date(2026, 4, 2))
+    street.person("丙", number="WJ1", door=HOME, on=SEPTEMBER, evidence=date(2026, 9, 3))  # born since
+    assert [start for _, start, _ in street.stays("甲")] == [date(2026, 4, 2)]
+    assert [start for _, start, _ in street.stays("乙")] == [date(2026, 4, 2)]
+    assert [start for _, start, _ in street.stays("丙")] == [date(2026, 9, 3)]
+
+
+def test_nobody_joins_a_household_before_it_is_registered() -> None:
+    street = Street()
+    street.person("甲", number="WJ1", door=HOME, on=AUGUST, head=True, evidence=date(2026, 5, 20))
+    street.person("丁", door=HOME, on=AUGUST, evidence=date(2025, 1, 1))  # an old contract, not in the register
+    assert street.homes()["丁"] == street.homes()["甲"]
+    assert [start for _, start, _ in street.stays("丁")] == [date(2026, 5, 20)]
