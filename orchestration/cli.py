@@ -206,6 +206,19 @@ def resolve(entity_id: str) -> None:
     sys.exit(0 if found else 1)
 
 
+@main.command(help="用现有记录重新训练匹配模型（平时不需要；之后的刷新使用新模型）。")
+def train() -> None:
+    """Train the linkage model on the records of the newest refresh."""
+    from linkage.run import train_model
+    from orchestration.platform import open_platform
+    from orchestration.runs import current_as_of
+
+    platform = open_platform()
+    click.echo(
+        f"模型编号：{train_model(platform.engine, platform.protector, current_as_of(platform.engine))}"
+    )
+
+
 @main.command(help="立即发送等待中的告警邮件。")
 def alerts() -> None:
     """Deliver the outbox once."""
