@@ -27,6 +27,7 @@ from ingest.guards import hold_reason
 from ingest.headers import find_header
 from ingest.landing import FileBytes, LandedFile, StillChanging, read, scan
 from ingest.layout import Layout, choose_tables, missing_columns, source_rows
+from ingest.normalise.numbers import with_numbers_hidden
 from ingest.raw_tables import ensure_raw_tables
 from ingest.readers.files import read_file
 from ingest.readers.sheet import Content, UnreadableFile
@@ -362,11 +363,12 @@ def _describe(layout: Layout, content: Content, contract: Contract, rows: Judged
     tables = []
     for sheet, header in layout.tables:
         columns = {column.name: column for column in contract.columns}
+        headers = {name: with_numbers_hidden(written) for name, written in header.match.headers.items()}
         tables.append(
             {
                 "sheet": sheet.title,
                 "header_row": sheet.rows[header.first].number,
-                "columns": header.match.headers,
+                "columns": headers,
                 "unknown": [
                     text
                     for text in header.match.unknown
@@ -374,7 +376,7 @@ def _describe(layout: Layout, content: Content, contract: Contract, rows: Judged
                 ],
                 "renamed": {
                     columns[name].header: written
-                    for name, written in header.match.headers.items()
+                    for name, written in headers.items()
                     if written != columns[name].header
                 },
             }

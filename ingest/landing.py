@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ingest.normalise.numbers import with_numbers_hidden
 from ingest.readers.sheet import UnreadableFile
 
 MAX_FILE_BYTES: Final = 200_000_000
@@ -29,7 +30,7 @@ class LandedFile:
     """A directory entry under ``<landing>/<department>/<list>/``.
 
     Attributes:
-        department, list_code, file_name: As they may be shown and stored; undecodable bytes replaced.
+        department, list_code, file_name: As they may be shown and stored (`shown`).
         is_name_sound: Whether the file name could be decoded.
     """
 
@@ -118,9 +119,10 @@ def read(file: LandedFile) -> FileBytes:
 
 
 def shown(text: str) -> str:
-    """A file name fit to show and store: undecodable bytes and control characters replaced."""
+    """A file name fit to show and store: undecodable bytes and control characters replaced, ids and phones masked."""
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "\ufffd" for character in decoded)
+    printable = "".join(character if character.isprintable() else "\ufffd" for character in decoded)
+    return with_numbers_hidden(printable)
 
 
 def _folders(parent: Path) -> Iterator[Path]:

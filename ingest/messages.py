@@ -81,6 +81,8 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "entered_before_visited": ("录入时间早于走访时间", "核对两个时间"),
     "duplicate_of_row": ("与同一次报送的另一行完全相同", "删去重复的一行"),
     "row_shorter_than_header": ("这一行的格数少于表头，缺的栏按空处理", "检查是否漏了分隔符"),
+    "number_in_text": ("夹有电话或证件号码，已去掉号码", "号码填到电话、证件号码栏"),
+    "id_in_number_column": ("填的是本行的身份证号，没有取值", "填写该栏自己的编号，没有的留空"),
     "address_incomplete": ("地址没有写到门牌（幢、单元、室）", "写全幢、单元、室"),
 }  # fmt: skip
 

@@ -125,6 +125,7 @@ class _Judge:
             return self._quarantine(source, fault, self._columns["person_name"])
         if not self._has_identity(row):
             return self._quarantine(source, "no_identity")
+        self._take_ids_out_of_numbers(row)
         self._check_person(row)
         self._check_certificate(row)
         self._check_order(row, "expiry_date", "signed_date", "contract_dates_reversed")
@@ -208,6 +209,23 @@ class _Judge:
         if is_other and own.kind == "valid" and own.text == head.text:
             row.values["id_no"] = MISSING["id_no"]
             self._warn(row, "id_is_heads_id", column)
+
+    def _take_ids_out_of_numbers(self, row: AcceptedRow) -> None:
+        """An office that numbers its files by citizen id: such a number would stand in clear beside the ciphertext."""
+        numbers = [
+            value.text
+            for name, column in self._columns.items()
+            if column.semantic_type == "id_no" and (value := row.values[name]).kind == "valid"
+        ]
+        for name, column in self._columns.items():
+            value = row.values[name]
+            if (
+                column.semantic_type == "text"
+                and value
+                and any(number in value.upper() for number in numbers)
+            ):
+                row.values[name] = None
+                self._warn(row, "id_in_number_column", column)
 
     def _check_person(self, row: AcceptedRow) -> None:
         identity = row.values.get("id_no")

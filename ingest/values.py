@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ingest.contract import Column
 from ingest.normalise import addresses, dates, ids, names, phones
+from ingest.normalise.numbers import without_numbers
 from ingest.normalise.regions import community_name
 from ingest.normalise.texts import (
     SPREADSHEET_ERRORS,
@@ -37,6 +38,8 @@ _TRUE: Final = frozenset(
 _FALSE: Final = frozenset(
     {"否", "0", "N", "NO", "FALSE", "F", "×", "X", "✗", "无", "不同意", "未同意", "未签", "假", "不是"}
 )
+# Columns that are numbers themselves: 签约编号, 低保证号, 家庭ID.
+_NUMBER_COLUMNS: Final = ("_no", "_id")
 _INTEGER: Final = re.compile(r"(?a)([+-]?\d{1,9})(?:\.0*)?(?:人|口|户|件|分|个|次|元)?")
 _AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)(万)?(?:元|元/月|元整|块)?")
 
@@ -89,10 +92,20 @@ class CellReader:
         folded = folded[1:] if folded[:1] == "'" and folded[1:2].isalnum() else folded
         if is_null(folded):
             return None, None
-        return (community_name(folded) if column.is_community else folded), None
+        finding = None
+        if not (column.is_encrypted or column.name.endswith(_NUMBER_COLUMNS)):
+            bare = without_numbers(folded)
+            if bare is not None:
+                folded, finding = bare, "number_in_text"
+        if column.is_community:
+            folded = community_name(folded) if folded else ""
+        return folded or None, finding
 
     def _name(self, column: Column, cell: Cell) -> Read:
-        parsed = names.parse_name(cell_text(cell))
+        text = cell_text(cell)
+        parsed = names.parse_name(text)
+        if parsed.name is not None and (bare := without_numbers(text)) is not None:
+            return names.parse_name(bare), "number_in_text"
         return parsed, parsed.finding
 
     def _id(self, column: Column, cell: Cell) -> Read:
@@ -117,9 +130,13 @@ class CellReader:
         text = cell_text(cell)
         if has_unreadable_character(text):
             return (None, addresses.MISSING), "text_unreadable"
+        bare = without_numbers(text)
+        text = text if bare is None else bare
         parsed = addresses.parse_address(text)
         if parsed.status is None:
-            return (None, parsed), None
+            return (None, parsed), None if bare is None else "number_in_text"
+        if bare is not None:
+            return (text, parsed), "number_in_text"
         finding = None if parsed.status in ("FULL", "NO_UNIT") else "address_incomplete"
         return (printable(text).strip(), parsed), finding
 

@@ -10,9 +10,11 @@ import io
 import re
 import zipfile
 import zlib
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
+from ingest.normalise.numbers import with_numbers_hidden
 from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
 
 if TYPE_CHECKING:
@@ -56,12 +58,17 @@ def read_workbook(content: bytes) -> Content:
         raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把名单放在第一张工作表后重新报送。")
     streamed = _StreamedWorkbook(content) if far_sheets else None
     sheets = []
-    for name in worksheets:
-        label = name if len(metadata) > 1 else ""
+    titles: set[str] = set()
+    for position, name in enumerate(worksheets, start=1):
+        # The sheet's name is stored and shown; an id in it is not.
+        title = with_numbers_hidden(name)
+        title = f"{title}（{position}）" if title in titles else title
+        titles.add(title)
         if streamed is not None and name in streamed.far(far_sheets):
-            sheets.append(streamed.read(name, label, is_hidden=not visible[name]))
+            sheet = streamed.read(name, is_hidden=not visible[name])
         else:
-            sheets.append(_read_sheet(workbook.get_sheet_by_name(name), label, is_hidden=not visible[name]))
+            sheet = _read_sheet(workbook.get_sheet_by_name(name), is_hidden=not visible[name])
+        sheets.append(replace(sheet, name=title if len(metadata) > 1 else "", title=title))
     return Content(sheets, {"格式": "xlsx"})
 
 
@@ -163,7 +170,7 @@ def _open(content: bytes) -> CalamineWorkbook:
         raise _damaged() from None
 
 
-def _read_sheet(sheet: CalamineSheet, label: str, *, is_hidden: bool) -> Sheet:
+def _read_sheet(sheet: CalamineSheet, *, is_hidden: bool) -> Sheet:
     from python_calamine import CalamineError
 
     try:
@@ -181,7 +188,7 @@ def _read_sheet(sheet: CalamineSheet, label: str, *, is_hidden: bool) -> Sheet:
         for first, last in merges
         if first[1] == last[1] and last[0] > first[0]
     )
-    return Sheet(label, rows, title=sheet.name, is_hidden=is_hidden, vertical_merges=vertical)
+    return Sheet(sheet.name, rows, is_hidden=is_hidden, vertical_merges=vertical)
 
 
 class _StreamedWorkbook:
@@ -204,7 +211,7 @@ class _StreamedWorkbook:
             if getattr(sheet, "_worksheet_path", "").lstrip("/") in parts
         }
 
-    def read(self, name: str, label: str, *, is_hidden: bool) -> Sheet:
+    def read(self, name: str, *, is_hidden: bool) -> Sheet:
         """One sheet, its first 256 columns."""
         sheet = self._book[name]
         sheet.reset_dimensions()
@@ -215,7 +222,7 @@ class _StreamedWorkbook:
             if not is_blank(cells):
                 rows.append(Row(number, cells))
         notes = (f"第 {MAX_COLUMNS} 列以后有孤立的单元格，已略过",) if cut else ()
-        return Sheet(label, rows, title=name, is_hidden=is_hidden, notes=notes)
+        return Sheet(name, rows, is_hidden=is_hidden, notes=notes)
 
 
 def _cell(value: object) -> Cell:
