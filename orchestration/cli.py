@@ -4,13 +4,14 @@ No logic of its own: every command calls one entry point and prints what came of
 """
 
 import sys
+import traceback
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from infra.errors import PermanentError, TransientError
+from infra.errors import PermanentError, TransientError, safe_message
 from infra.settings import SettingsError, describe_settings, load_settings
 
 
@@ -23,6 +24,12 @@ class _House(click.Group):
         except (PermanentError, TransientError, SettingsError) as error:
             click.secho(str(error), fg="red", err=True)
             sys.exit(4 if isinstance(error, TransientError) else 1)
+        except click.ClickException:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary: a stack without the values in its message
+            click.echo("".join(traceback.format_tb(error.__traceback__)), err=True)
+            click.secho(f"程序故障：{safe_message(error)}。请把以上内容交给开发人员。", fg="red", err=True)
+            sys.exit(1)
 
 
 @click.group(cls=_House, help="一户：一户一档登记平台。")

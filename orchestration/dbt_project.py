@@ -134,8 +134,9 @@ def stream_dbt(context: dg.AssetExecutionContext, translator: DagsterDbtTranslat
 
     # "buildable": a test that also reads a model of a later step runs with that step, not before the model exists.
     indirect = parameters.indirect_selection or "buildable"
+    # No run_results.json: the messages of failed nodes stand in it with the values they failed on (D13).
     arguments = [
-        "build", "--exclude-resource-type", "unit_test", "--indirect-selection", indirect,
+        "build", "--no-write-json", "--exclude-resource-type", "unit_test", "--indirect-selection", indirect,
         *_arguments(), *parameters.selection_args,
     ]  # fmt: skip
     result = _invoke(arguments, [keep])

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from infra.protection import FieldProtector
 from infra.settings import Settings, load_settings
 from infra.warehouse import Warehouse, open_warehouse, refresh_lock
+from orchestration.scrub import scrubbed
 
 DAGSTER_INSTANCE = """\
 # Written by `yihu`; the address of the storage comes from the environment of the process.
@@ -85,15 +86,19 @@ def dagster_home(platform: Platform) -> Path:
 HeldLock = dg.ResourceParam[object]
 
 
+@scrubbed
 def _hold_refresh_lock(_context: dg.InitResourceContext) -> Iterator[None]:
     with refresh_lock(open_platform().engine):
         yield
 
 
+@scrubbed
+def _platform(_context: dg.InitResourceContext) -> Platform:
+    return open_platform()
+
+
 RESOURCES = {
-    "platform": dg.ResourceDefinition(
-        lambda _context: open_platform(), description="已打开的平台：设置、数据库、字段保护。"
-    ),
+    "platform": dg.ResourceDefinition(_platform, description="已打开的平台：设置、数据库、字段保护。"),
     # Held for a whole run: two runs never write the register at the same time, whoever started them.
     "refresh_lock": dg.ResourceDefinition(
         _hold_refresh_lock, description="全线互斥锁：同一时间只有一次运行在写户档。"

@@ -29,6 +29,30 @@ def open_refresh(engine: Engine, as_of: date, run_id: str) -> int:
         )
 
 
+def close_interrupted(engine: Engine, instance: dg.DagsterInstance, run_id: str) -> None:
+    """Write how earlier refreshes ended that could not say so themselves.
+
+    To be called by the run `run_id` while it holds the refresh lock: whoever opened a refresh and no longer holds the
+    lock has ended. A run that was killed stays "started" in Dagster, and would for hours (reliability.md D8); it is
+    failed there and here. A run that only took deliveries in has changed nothing that is published.
+    """
+    with engine.connect() as connection:
+        ended: list[str] = list(
+            connection.execute(
+                text("select run_id from ops.refresh where outcome is null and run_id <> :run_id"),
+                {"run_id": run_id},
+            ).scalars()
+        )
+    for other in ended:
+        run = instance.get_run_by_id(other)
+        if run is not None and not run.is_finished:
+            instance.report_run_failed(
+                run, "运行中断：进程已不在。下一次刷新从头计算，已登记的来件不会重复接入。"
+            )
+        is_done = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
+        close_refresh(engine, other, "unchanged" if is_done else "failed")
+
+
 def close_refresh(engine: Engine, run_id: str, outcome: str) -> None:
     """Write how the refresh of this run ended, if it has not been written yet."""
     with engine.begin() as connection:

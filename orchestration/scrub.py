@@ -1,7 +1,7 @@
 """The boundary behind which no exception text reaches Dagster's storage, logs or UI unscrubbed.
 
-Driver and library exceptions carry row values (reliability.md D11). Every asset and check function of this package is
-wrapped, so what Dagster stores is the safe text of the error and the frames of the stack, no values.
+Driver and library exceptions carry row values (reliability.md D11). Every asset, check, resource and sensor function of
+this package is wrapped, so what Dagster stores is the safe text of the error and the frames of the stack, no values.
 """
 
 import functools

@@ -11,9 +11,11 @@ import dagster as dg
 from sqlalchemy import Engine, text
 
 from infra.mail import MailTransport
+from ingest.landing import shown
 from orchestration import runs
 from orchestration.jobs import ingest_deliveries, refresh_master
 from orchestration.platform import open_platform
+from orchestration.scrub import scrubbed
 from quality.alerts import deliver_alerts, queue_alerts
 
 MAX_ATTEMPTS = 3
@@ -33,8 +35,8 @@ def regular_files(landing: Path) -> Iterator[Path]:
             continue
 
 
-def unseen_files(engine: Engine, landing: Path) -> dict[str, list[int]]:
-    """Files that no ledger row knows, by absolute path: [size, modification time in ns]."""
+def unseen_files(engine: Engine, landing: Path) -> dict[Path, list[int]]:
+    """Files that no ledger row knows: [size, modification time in ns]."""
     with engine.connect() as connection:
         known = {
             (path, size, modified)
@@ -42,15 +44,15 @@ def unseen_files(engine: Engine, landing: Path) -> dict[str, list[int]]:
                 text("select source_path, file_size, file_modified_ns from ops.delivery")
             )
         }
-    unseen: dict[str, list[int]] = {}
+    unseen: dict[Path, list[int]] = {}
     for path in regular_files(landing):
         look = path.lstat()
-        if (str(path), look.st_size, look.st_mtime_ns) not in known:
-            unseen[str(path)] = [look.st_size, look.st_mtime_ns]
+        if (shown(str(path.absolute())), look.st_size, look.st_mtime_ns) not in known:
+            unseen[path] = [look.st_size, look.st_mtime_ns]
     return unseen
 
 
-def digest_of(path: str) -> str | None:
+def digest_of(path: Path) -> str | None:
     """sha256 of a file's bytes; None when it cannot be read now."""
     digest = hashlib.sha256()
     try:
@@ -70,6 +72,7 @@ def digest_of(path: str) -> str | None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="看守来件文件夹：有新文件且已停止增长时接入。同一内容最多自动试三次；一个坏文件不影响其他文件。",
 )
+@scrubbed
 def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Request one run for the stable new files.
 
@@ -79,14 +82,15 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     platform = open_platform()
     remembered = json.loads(context.cursor) if context.cursor else {}
     unseen = unseen_files(platform.engine, platform.settings.landing)
-    stable: list[str] = []
+    stable: list[Path] = []
     budget = MAX_BYTES_A_TICK
     for path, look in unseen.items():
-        if remembered.get("seen", {}).get(path) == look and (look[0] <= budget or not stable):
+        if remembered.get("seen", {}).get(shown(str(path))) == look and (look[0] <= budget or not stable):
             stable.append(path)
             budget -= look[0]
     attempts: dict[str, int] = remembered.get("attempts", {})
-    cursor = {"seen": unseen, "attempts": attempts}
+    # The cursor lies in Dagster's storage: names of files as they may be shown.
+    cursor = {"seen": {shown(str(path)): look for path, look in unseen.items()}, "attempts": attempts}
 
     under_way = context.instance.get_runs(
         dg.RunsFilter(
@@ -121,6 +125,7 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="运行失败时记入刷新日志并发告警邮件；因判定未通过而停下的运行已有判定邮件，不再重复。",
 )
+@scrubbed
 def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     """Log the failure of a run and mail it, unless the gate's own mail said it already."""
     platform = open_platform()
@@ -135,6 +140,7 @@ def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="发送等待中的告警邮件；邮件服务器不可用时逐次推迟，恢复后按序补发，每封只发一次。",
 )
+@scrubbed
 def alert_sensor(_context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Deliver alerts that wait in the outbox."""
     platform = open_platform()

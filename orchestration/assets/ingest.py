@@ -51,6 +51,7 @@ def refresh(
     refresh_lock: HeldLock,
 ) -> dg.MaterializeResult:
     """Open the refresh that the rest of the run belongs to."""
+    runs.close_interrupted(platform.engine, context.instance, context.run.run_id)
     as_of = parse_date(config.as_of) if config.as_of else business_today()
     refresh_id = runs.open_refresh(platform.engine, as_of, context.run.run_id)
     return dg.MaterializeResult(metadata={"业务日期": as_of.isoformat(), "刷新编号": refresh_id})
