@@ -221,9 +221,8 @@ def train() -> None:
     from orchestration.runs import current_as_of
 
     platform = open_platform()
-    click.echo(
-        f"模型编号：{train_model(platform.engine, platform.protector, current_as_of(platform.engine))}"
-    )
+    trained = train_model(platform.engine, platform.protector, current_as_of(platform.engine))
+    click.echo(f"已用 {trained['trained_on_count']} 条记录训练，下次刷新起使用。")
 
 
 @main.command(help="立即发送等待中的告警邮件。")
