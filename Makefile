@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup  demo test check format ui bench lock clean
+.PHONY: help setup  demo test check format ui bench pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ ui: setup ## Dagster web UI and daemon on loopback
 
 bench: $(VENV)/.core ## speed of the line as ratios to a floor measured in the same run
 	@$(BIN)/python -m tests.bench
+
+pictures: $(VENV)/.dev ## the README's pictures, from the demo's home (run make demo first; needs Chromium)
+	@YIHU_HOME=$(DEMO_HOME) $(BIN)/python -m tests.browser.take_pictures
 
 lock: $(VENV)/bin/uv ## resolve the dependencies again
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q -o $(LOCKS)/dev.txt
