@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from infra.clock import BUSINESS_ZONE
 from infra.errors import PermanentError, TransientError
 from publish.gate import GateRefusal, publisher_transaction
-from publish.stamping import Differences, compare, next_release_no, stamp
+from publish.stamping import Differences, analyse_stamped_rows, compare, next_release_no, stamp
 
 NIGHTLY: Final = "yihu"
 T = TypeVar("T")
@@ -110,6 +110,7 @@ def _publish(connection: Connection, by: str) -> Published | Unchanged:
         },
     ).scalar_one()
     _move_pointer(connection, pointer.version, release_no, by, "判定通过")
+    analyse_stamped_rows(connection)
     return Published(release_no, as_of, counts, differences, pointer.release_no)
 
 

@@ -336,3 +336,13 @@ def test_a_candidate_that_breaks_a_key_is_an_error_without_a_persons_data(
     assert "P1" not in str(caught.value)
     assert caught.value.__suppress_context__
     assert register.current() is None
+
+
+def test_the_planner_knows_a_release_as_soon_as_it_is_up(engine: Engine, register: Register) -> None:
+    register.judge()
+    publish(engine)
+    for table in ("person", "household", "household_member", "source_record"):
+        known = register.published(
+            f"select reltuples::bigint from pg_class where oid = 'release.{table}'::regclass"
+        )
+        assert known == register.published(f"select count(*) from release.{table}")
