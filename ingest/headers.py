@@ -25,7 +25,7 @@ _MARKS: Final = re.compile(r"必填项?|选填项?|必录|[*★※☆:;\"'`“�
 _GROUP_WORDS: Final = re.compile(r"(基本)?(信息|情况|资料|数据)$")
 # Whose value it is, where the list leaves no doubt: 居民电话 is 电话. Never 户主 or 监护人, who are others.
 _OWN: Final = re.compile(
-    r"^(本人|居民|住户|人员|对象|家庭成员|成员|残疾人|持证人|签约居民|签约人|签约对象|保障对象|低保对象|低保人员|救助对象|现在?|目前|详细|具体)+"
+    r"^(本人|个人|居民|住户|本户|家庭(?!人)|人员|对象|家庭成员|成员|残疾人|持证人|签约居民|签约人|签约对象|保障对象|低保对象|低保人员|救助对象|现在?|目前|详细|具体)+"
 )
 _STRIPPED_RANK: Final = 1000
 _HINT: Final = re.compile(

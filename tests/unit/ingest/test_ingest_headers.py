@@ -77,7 +77,7 @@ def test_a_header_given_twice_is_told():
 
 def test_whose_value_it_is_may_be_said_in_front():
     header = find_header(
-        rows(("居民姓名", "居民身份证号码", "居民电话", "本人性别", "家庭编号", "监护人电话")), REGISTER
+        rows(("居民姓名", "个人身份证号码", "居民电话", "本人性别", "家庭户编号", "监护人电话")), REGISTER
     )
     assert set(header.match.positions) == {"person_name", "id_no", "phone", "sex_code", "source_household_no"}
     assert header.match.unknown == ("监护人电话",)
