@@ -179,12 +179,17 @@ def _is_empty(cell: Cell) -> bool:
 
 
 def _is_repeated_header(row: Row, header: Header) -> bool:
-    same = filled = 0
-    for position, cell in enumerate(row.cells[: len(header.texts)]):
-        if isinstance(cell, str) and cell.strip():
-            filled += 1
-            same += normalise_header(cell) == header.texts[position]
-    return same >= 3 and same * 2 > filled
+    filled = [
+        (cell, text)
+        for cell, text in zip(row.cells, header.texts, strict=False)
+        if isinstance(cell, str) and cell.strip()
+    ]
+    same = 0
+    for done, (cell, text) in enumerate(filled, start=1):
+        same += normalise_header(cell) == text
+        if (done - same) * 2 >= len(filled):
+            return False  # as good as always after half the cells: it is a row of data
+    return same >= 3
 
 
 def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tuple[int, int], Cell]:

@@ -7,6 +7,7 @@ encryption (``protection``), the words of the findings (``messages``).
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -56,6 +57,8 @@ class CellReader:
     def __init__(self, arrival: date, *, rounded_ids: bool = False) -> None:
         self._arrival = arrival
         self._rounded_ids = rounded_ids
+        # Lists repeat themselves (codes, communities, the family's address): every text of a column is read once.
+        self._known: defaultdict[str, dict[str, Read]] = defaultdict(dict)
         self._readers: dict[str, Callable[[Column, Cell], Read]] = {
             "text": self._text,
             "person_name": self._name,
@@ -77,10 +80,19 @@ class CellReader:
 
     def read(self, column: Column, cell: Cell) -> Read:
         """Value and finding of one cell; a cell without a value gives what the type calls missing."""
-        if isinstance(cell, str) and cell.strip().upper() in SPREADSHEET_ERRORS:
-            return MISSING.get(column.semantic_type), "spreadsheet_error"
         if cell is None:
             return MISSING.get(column.semantic_type), None
+        if not isinstance(cell, str):
+            return self._readers[column.semantic_type](column, cell)
+        known = self._known[column.name]
+        found = known.get(cell)
+        if found is None:
+            found = known[cell] = self._read_text(column, cell)
+        return found
+
+    def _read_text(self, column: Column, cell: str) -> Read:
+        if cell.strip().upper() in SPREADSHEET_ERRORS:
+            return MISSING.get(column.semantic_type), "spreadsheet_error"
         return self._readers[column.semantic_type](column, cell)
 
     def _text(self, column: Column, cell: Cell) -> Read:

@@ -49,6 +49,7 @@ _DOUBLE_SURNAME_READINGS: Final = {
     "令狐": "ling hu", "宇文": "yu wen", "夏侯": "xia hou", "诸葛": "zhu ge", "上官": "shang guan",
     "皇甫": "huang fu", "欧阳": "ou yang", "司马": "si ma", "慕容": "mu rong", "呼延": "hu yan",
 }  # fmt: skip
+_HAN: Final = re.compile("[\u4e00-\u9fff]+")
 _OTHER_COLUMN: Final = re.compile(
     r"[\d\s\-+./:]{5,}|\d{4}年\d{1,2}月.*|.*\d+(幢|栋|单元|室|号楼).*|.*[路街弄]\d+号.*|[男女]", re.ASCII
 )
@@ -109,16 +110,36 @@ def name_key(text: str) -> str:
 @lru_cache(maxsize=65536)
 def pinyin_of(key: str) -> str:
     """Pinyin of a name key without tones, syllables separated by spaces; surnames by their own readings."""
-    from pypinyin import Style, lazy_pinyin
-
     if key[:2] in _DOUBLE_SURNAME_READINGS and len(key) > 2:
         head, rest = _DOUBLE_SURNAME_READINGS[key[:2]], key[2:]
     elif key[:1] in _SURNAME_READINGS and len(key) > 1:
         head, rest = _SURNAME_READINGS[key[0]], key[1:]
     else:
         head, rest = "", key
-    syllables = lazy_pinyin(rest, style=Style.NORMAL, v_to_u=False)
-    return " ".join([*([head] if head else []), *(syllable.lower() for syllable in syllables)])
+    return " ".join([*([head] if head else []), *(syllable.lower() for syllable in _syllables(rest))])
+
+
+def _syllables(text: str) -> list[str]:
+    """What pypinyin reads; character by character, each looked up once, where it knows no word inside the text."""
+    from pypinyin.constants import PHRASES_DICT
+
+    ends = range(2, len(text) + 1)
+    if not _HAN.fullmatch(text) or any(
+        text[begin:end] in PHRASES_DICT for end in ends for begin in range(end - 1)
+    ):
+        return _read_by_pypinyin(text)
+    return [_syllable(character) for character in text]
+
+
+@lru_cache(maxsize=16384)
+def _syllable(character: str) -> str:
+    return _read_by_pypinyin(character)[0]
+
+
+def _read_by_pypinyin(text: str) -> list[str]:
+    from pypinyin import Style, lazy_pinyin
+
+    return lazy_pinyin(text, style=Style.NORMAL, v_to_u=False)
 
 
 def simplified(text: str) -> str:

@@ -1,10 +1,11 @@
 """Names, phones, and the folding of text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pypinyin import Style, lazy_pinyin
 
-from ingest.normalise.names import name_key, parse_name, pinyin_of
+from ingest.normalise.names import _syllables, name_key, parse_name, pinyin_of
 from ingest.normalise.phones import parse_phone
 from ingest.normalise.texts import fold, has_unreadable_character, is_null, printable
 
@@ -141,3 +142,10 @@ def test_ways_to_write_nothing(written):
 def test_printable_text_has_no_control_character_that_a_database_refuses(text):
     assert "\x00" not in printable(text)
     assert not any(0xD800 <= ord(character) <= 0xDFFF for character in printable(text))
+
+
+@given(st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), min_size=2, max_size=4))
+@example("重庆")
+@example("长大了")
+def test_reading_character_by_character_gives_what_pypinyin_reads_in_one(text):
+    assert _syllables(text) == lazy_pinyin(text, style=Style.NORMAL, v_to_u=False)
