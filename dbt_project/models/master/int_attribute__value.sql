@@ -62,15 +62,16 @@ claims_with_policy as (
         coalesce(own_source.priority, any_source.priority) as priority,
         date_trunc(any_source.recency_unit, cast(claims.snapshot_date as timestamp)) as recency,
         -- Support fades with age relative to the newest claim, never to today: same facts, same score.
+        -- In millionths: whole numbers add up faster than numeric and, like it, to one sum in any order.
         cast(
-            coalesce(own_source.weight, any_source.weight) * power(
+            1000000 * coalesce(own_source.weight, any_source.weight) * power(
                 cast(0.5 as double precision),
                 (
                     max(claims.snapshot_date)
                         over (partition by claims.entity_id, claims.attribute)
                     - claims.snapshot_date
                 ) / (30.4375 * any_source.half_life_months)
-            ) as numeric(12, 6)
+            ) as integer
         ) as claim_support
     from claims
     inner join policies as any_source
@@ -182,7 +183,7 @@ select
     value_key,
     shown_text as value_text,
     strategy,
-    score,
+    cast(score / 1000000.0 as numeric(12, 6)) as score,
     cast(claim_count as integer) as claim_count,
     shown_record_id as record_id,
     shown_list_code as list_code,
