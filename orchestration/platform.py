@@ -3,6 +3,7 @@
 Assets receive it as the resource `platform`; the command line opens the same object.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Platform:
 @lru_cache(maxsize=1)
 def open_platform() -> Platform:
     """Open the platform the environment describes; started, migrated and ready."""
+    # Rows by the ten thousand live until they are stored; looking for dead ones every 700 took a seventh of a refresh.
+    gc.set_threshold(50_000, 20, 50)
     settings = load_settings()
     warehouse = open_warehouse(settings)
     protector = FieldProtector.open(settings)
