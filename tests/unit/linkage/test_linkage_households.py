@@ -322,6 +322,8 @@ def test_a_family_registered_day_by_day_has_lived_together_since_the_first() -> 
 def test_nobody_joins_a_household_before_it_is_registered() -> None:
     street = Street()
     street.person("甲", number="WJ1", door=HOME, on=AUGUST, head=True, evidence=date(2026, 5, 20))
-    street.person("丁", door=HOME, on=AUGUST, evidence=date(2025, 1, 1))  # an old contract, not in the register
+    street.person(
+        "丁", door=HOME, on=AUGUST, evidence=date(2025, 1, 1)
+    )  # an old contract, not in the register
     assert street.homes()["丁"] == street.homes()["甲"]
     assert [start for _, start, _ in street.stays("丁")] == [date(2026, 5, 20)]
