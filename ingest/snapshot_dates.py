@@ -19,13 +19,20 @@ from ingest.normalise.texts import fold, without_spaces
 from ingest.readers.sheet import Cell, Row, Sheet
 
 _LABEL: Final = re.compile(
-    r"(?:填报|填表|制表|报送|上报|数据|截止|截至|统计|更新|导出|打印)(?:日期|时间|年月|月份)(?:为)?[:：]?"
+    r"(?:填报|填表|制表|报送|上报|数据|截止|截至|统计|更新|导出|打印)(?:日期|时间|时点|年月|月份)(?:为)?[:：(]?"
+    r"|(?:截止|截至)(?:到|至)?[:：]?(?=\d{4})"
 )
+# A clock behind the date would run into its day once the spaces are gone: 2026-7-1 09:12.
+_CLOCK: Final = re.compile(r"(?a)(?<=[\d日])[ T]+(?=\d{1,2}[:：时点])")
 _DATE_TEXT: Final = re.compile(
-    r"(?a)(?:\d{4}|[二][〇○零一二三四五六七八九]{3})\s*[-/.年]\s*[\d一二三四五六七八九十]{1,3}\s*(?:[-/.月]\s*[\d一二三四五六七八九十]{1,3}\s*日?|月)?|\d{8}|\d{6}"
+    r"(?a)(?:\d{4}|[二][〇○零一二三四五六七八九]{3})\s*[-/.年]\s*(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s*"
+    r"(?:[-/.月]\s*(?:[0-3]?\d|[一二三四五六七八九十]{1,3})\s*日?|月)?|\d{8}|\d{6}"
 )
 _NAME_DAY: Final = re.compile(
     r"(?a)(?<!\d)(20\d{2})[-_.年/]?(0?[1-9]|1[0-2])[-_.月/]?(0[1-9]|[12]\d|3[01]|(?<=\D)[1-9])日?(?!\d)"
+)
+_NAME_MOMENT: Final = re.compile(
+    r"(?a)(?<!\d)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?(?!\d)"
 )
 _NAME_MONTH: Final = re.compile(r"(?a)(?<!\d)(20\d{2})(?:[-_.年/](0?[1-9]|1[0-2])月?|(0[1-9]|1[0-2]))(?!\d)")
 _NAME_QUARTER: Final = re.compile(
@@ -33,6 +40,7 @@ _NAME_QUARTER: Final = re.compile(
 )
 _CHINESE_QUARTERS: Final = "一二三四"
 _FOOTER_ROWS: Final = 6
+_TO: Final = re.compile(r"\s*[-~—–至到_]{1,2}\s*")
 
 
 @dataclass(frozen=True)
@@ -84,10 +92,11 @@ def date_in_note(rows: Sequence[Row]) -> date | None:
         for index, cell in enumerate(filled):
             if not isinstance(cell, str):
                 continue
-            label = _LABEL.search(without_spaces(fold(cell)))
+            note = without_spaces(_CLOCK.sub("；", fold(cell)))
+            label = _LABEL.search(note)
             if not label:
                 continue
-            rest = without_spaces(fold(cell))[label.end() :]
+            rest = note[label.end() :]
             found = (
                 _read_date(rest)
                 if rest
@@ -99,20 +108,30 @@ def date_in_note(rows: Sequence[Row]) -> date | None:
 
 
 def date_in_file_name(file_name: str) -> date | None:
-    """A day, a month (its last day) or a quarter (its last day) in a file name."""
+    """A day, a month (its last day) or a quarter (its last day) in a file name; of a range its end."""
     name = fold(file_name)
-    if found := _NAME_DAY.search(name):
-        try:
-            return date(int(found[1]), int(found[2]), int(found[3]))
-        except ValueError:
-            pass
+    for pattern in (_NAME_DAY, _NAME_MOMENT):
+        if found := _last_of_range(pattern, name):
+            try:
+                return date(int(found[1]), int(found[2]), int(found[3]))
+            except ValueError:
+                pass
     if found := _NAME_QUARTER.search(name):
         quarter = found[3] or found[2]
         number = _CHINESE_QUARTERS.index(quarter) + 1 if quarter in _CHINESE_QUARTERS else int(quarter)
         return _month_end(int(found[1]), number * 3)
-    if found := _NAME_MONTH.search(name):
+    if found := _last_of_range(_NAME_MONTH, name):
         return _month_end(int(found[1]), int(found[2] or found[3]))
     return None
+
+
+def _last_of_range(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
+    """The first match, or the end of the range it begins (20260601-20260630)."""
+    matches = list(pattern.finditer(name))
+    for found, following in zip(matches, matches[1:], strict=False):
+        if not _TO.fullmatch(name[found.end() : following.start()]):
+            return found
+    return matches[-1] if matches else None
 
 
 def _date_of_cell(cell: Cell) -> date | None:
