@@ -78,11 +78,14 @@ _VILLAGE_HOUSE: Final = re.compile(
     r"(?a)(?P<compound>.*(?:(?<!新)村|自建房|农居房?|民房|农民房))(?P<building>\d+(?:号?附\d+)?[A-Z]?)号"
 )
 _ROAD_HOUSE: Final = re.compile(
-    rf"(?a)(?P<compound>.*?(?:{_OPEN_ROAD}))(?P<building>\d+(?:-\d+)?)号(?:院|大院)?(?:附(?P<annex>\d+)号)?"
-    rf"(?P<rest>.*)"
+    rf"(?a)(?P<compound>.*?(?:{_OPEN_ROAD}))(?P<building>\d+(?:-\d+)?)号(?:院|大院)?"
+    rf"(?:附(?P<annex>\d+)(?:号|$))?(?P<rest>.*)"
 )
+# A house number may carry a letter: 2甲号, 甲2号, 12A号.
+_LETTER: Final = "[甲乙丙丁戊A-Z]"
 _ROAD_BEFORE_NAME: Final = re.compile(
-    rf"(?a)[一-龥A-Z\d]{{1,12}}?(?:{_OPEN_ROAD})\d+(?:-\d+)?(?:弄(?:\d+支弄)?|号)(?:院|大院|内)?(?=[一-龥]{{2}})"
+    rf"(?a)[一-龥A-Z\d]{{1,12}}?(?:{_OPEN_ROAD}){_LETTER}?\d+(?:-\d+)?{_LETTER}?"
+    rf"(?:弄(?:\d+支弄)?|号)(?:院|大院|内)?(?=[一-龥]{{2}})"
 )
 _BARE_ROAD_BEFORE_NAME: Final = re.compile(
     r"[一-龥]{1,6}?(?:大道|大街|路|街|巷)(?=[一-龥]{1,8}(?:家园|花园|花苑|公寓|新村|名苑|名邸|雅苑|雅居|嘉园|庭院|[^花]苑)\d)"
@@ -135,7 +138,7 @@ def parse_address(text: str) -> ParsedAddress:
         return ParsedAddress("AMBIGUOUS", community=community)
     door = _parse_door(rest)
     if door is None:
-        return _parse_place(rest, community)
+        return _parse_place(_ROAD_BEFORE_NAME.sub("", rest, count=1), community)
     status = door.status
     if _NO_DWELLING.search(rest) or (status == "FULL" and not _is_name(door.compound)):
         status = "AMBIGUOUS"

@@ -58,6 +58,11 @@ _COMMUNITY: Final = re.compile(
     r"|(?P<committee>[一-龥]{2,8}?)(?:居委会|居民委员会)"
 )
 _VILLAGE: Final = re.compile(r"(?P<name>[一-龥]{2,6}?(?<!新)村)(?:村委会|村民委员会)?(?=[一-龥]{2,}.*?\d)")
+# Words that compounds end in and none consists of: the 市 of 万科城市|花园3幢 is no region's.
+_BARE_KIND: Final = re.compile(
+    r"(?:花园|家园|花苑|嘉园|公寓|公馆|小区|新村|新城|名苑|名邸|雅苑|雅居|庭院|广场|大厦|之光|之星|之家)"
+    r"(?:[东西南北中]?[区苑院]|[一二三四五六七八九十\d]期)?(?=[\dA-Z]|[一二三四五六七八九十甲乙丙丁东西南北]+(?:号楼|[幢栋座号])|$)"
+)
 _GRID: Final = re.compile(r"第?[\d一二三四五六七八九十]{1,3}网格")
 
 
@@ -110,6 +115,8 @@ def _strip_upper(text: str, level: int) -> tuple[str, int]:
     ):
         found = pattern.match(text)
         if not found or not _leaves_an_address(text[found.end() :]):
+            continue
+        if guarded and _BARE_KIND.match(text[found.end() :]):
             continue
         if guarded and not level and not _is_surely_region(found[0], text[found.end() :]):
             continue
