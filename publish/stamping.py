@@ -72,8 +72,7 @@ def analyse_stamped_rows(connection: Connection) -> None:
     """Let the planner know the new rows at once; the last step of the transaction, as the tables' owner.
 
     Autovacuum comes a minute later. Until then the planner takes a release for a handful of rows and joins people and
-    households row by row: two seconds for 9,000 people where 20 ms would do, and a hundred times that for ten times as
-    many.
+    households row by row: measured, two seconds of the release page for 9,000 people, growing with their square.
     """
     connection.execute(text("set local role none"))
     # A table that autovacuum is busy with is left to it: nobody waits here with the pointer locked.
