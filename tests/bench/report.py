@@ -82,7 +82,9 @@ class Report:
                 f"{one.goal.code} {one.goal.words}" if one.goal else "", _verdict(one.goal),
             )  # fmt: skip
         console.print(table)
-        console.print("; ".join(f"({number}) floor: {words}" for number, words in enumerate(floors, start=1)))
+        console.print(
+            "floors: " + "; ".join(f"({number}) {words}" for number, words in enumerate(floors, start=1))
+        )
         for part, costs in self.costs.items():
             shown = ", ".join(f"{name} {seconds:.2f}" for name, seconds in costs)
             console.print(f"[bold]{part}[/bold]: {shown}")
