@@ -27,7 +27,9 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
         the household number as of the visit (``household_number``; of several households that bore it, the one with
         the head's name, else the newest known by the day of the visit), the head's name behind the door
         (``door_and_head``; also before a number whose household has neither that name nor that door: the number is
-        the slip), the only household behind the door (``door``), ``unknown_household``.
+        the slip), the only household behind the door (``door``), the only household with the head's name at an address
+        that is less complete but does not differ (``place_and_head``: 8栋 without the room, a house number that may
+        be a door or a whole compound), ``unknown_household``.
     """
     import polars as pl
 
@@ -73,8 +75,9 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
     by_head = by_head.join(by_number, on="record_id", how="anti")
     told = pl.concat([by_number, by_head])
     alone = at_door.filter("is_current").join(told, on="record_id", how="anti")
-    by_door = _only_one(alone, "door", 0.9)
-    found = pl.concat([told, by_door])
+    told = pl.concat([told, _only_one(alone, "door", 0.9)])
+    vague = visits.join(told, on="record_id", how="anti")
+    found = pl.concat([told, _by_place_and_head(vague, records, households, names)])
     return (
         asked.select("record_id")
         .join(found, on="record_id", how="left")
@@ -83,6 +86,40 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
         )
         .sort("record_id")
     )
+
+
+def _by_place_and_head(
+    visits: pl.DataFrame, records: pl.DataFrame, households: HouseholdLinks, names: pl.DataFrame
+) -> pl.DataFrame:
+    """Visits whose address does not name a door: the one household with the head's name that the address may mean.
+
+    Building, unit and room contradict only when both addresses name them.
+    """
+    import polars as pl
+
+    parts = ("community", "address_building", "address_unit", "address_room")
+
+    def places(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.select(
+            "address_compound",
+            # A whole house has no unit and no room, a compound of unknown place no community: that contradicts none.
+            *(pl.when(pl.col(part) != "").then(part).alias(part) for part in parts),
+            *(name for name in ("record_id", "head_name_key", "household") if name in frame.columns),
+        ).filter(pl.col("address_compound").is_not_null())
+
+    lived = places(
+        records.join(households.current.select("person", "household"), on="person").drop("record_id")
+    )
+    possible = (
+        places(visits)
+        .join(lived.unique(), on="address_compound", suffix="_lived")
+        .filter(
+            pl.all_horizontal((pl.col(part) == pl.col(f"{part}_lived")).fill_null(True) for part in parts)
+        )
+        .join(names, on=["household", "head_name_key"])
+        .with_columns(is_current=pl.lit(True))
+    )
+    return _only_one(possible, "place_and_head", 0.95)
 
 
 def _only_one(candidates: pl.DataFrame, rule: str, probability: float) -> pl.DataFrame:

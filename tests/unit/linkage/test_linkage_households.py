@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from datetime import date
 from typing import Any
@@ -236,6 +237,38 @@ def test_visits_are_told_by_number_then_head_then_door() -> None:
         (None, "unknown_household"),
         (None, "unknown_household"),
     ]
+
+
+def test_a_vague_address_and_the_heads_name_tell_a_household_that_is_the_only_one() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    family(street, "WJ2", "丁戊")
+    family(street, "WJ3", "庚", door=ELSEWHERE)
+    street.visit(head="丁", door="望江家园|1||")
+    street.visit(head="丁", door="望江家园|2||")
+    street.visit(head="庚", door="望江家园|||")
+    street.visit(head="庚", door="清水苑|||", community=None)
+    street.visit(head="庚", door="清水苑|9||", community="在水社区")
+    homes = street.homes()
+    assert street.visited() == [
+        (homes["丁"], "place_and_head"),
+        (None, "unknown_household"),
+        (None, "unknown_household"),
+        (homes["庚"], "place_and_head"),
+        (None, "unknown_household"),
+    ]
+
+
+def test_two_households_with_the_heads_name_leave_a_vague_visit_open() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    records = street.located()[0]
+    twice = records.with_columns(pl.lit("甲").alias("person_name_key"))
+    apart = link_households(records).current.with_columns(household=pl.col("person"))
+    links = dataclasses.replace(link_households(records), current=apart)
+    street.visit(head="甲", door="望江家园|1||")
+    visits = street.located()[1]
+    assert link_visits(visits, twice, links)["link_rule"].to_list() == ["unknown_household"]
 
 
 def test_a_number_that_neither_name_nor_door_supports_is_the_slip() -> None:
