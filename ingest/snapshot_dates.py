@@ -7,6 +7,7 @@ arrival (a list that says "July" and arrives on the 5th of July is of the 5th).
 from __future__ import annotations
 
 import calendar
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def date_in_file_name(file_name: str) -> date | None:
 def _last_of_range(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
     """The first match, or the end of the range it begins (20260601-20260630)."""
     matches = list(pattern.finditer(name))
-    for found, following in zip(matches, matches[1:], strict=False):
+    for found, following in itertools.pairwise(matches):
         if not _TO.fullmatch(name[found.end() : following.start()]):
             return found
     return matches[-1] if matches else None
