@@ -28,6 +28,9 @@ ACCEPT_WEIGHT: Final = 3.0
 # Weight of the same full name under the same household number of one list: as sure as name and door together.
 _HOUSEHOLD_NAME_WEIGHT: Final = 12.0
 
+# What a list calls a child that has no name yet: 王芳之子, 王芳之次女, 新生儿.
+_UNNAMED: Final = r"^.{2,}之[长次大小双]?[子女儿]$|^(新生儿|未取名|未命名|未起名|待取名|暂无名|无名氏?)"
+
 _PROFILE_FIELDS: Final = (
     "own_id", "weak_id", "id_pattern", "person_name_key", "person_name_pinyin", "known_birth_date", "known_sex",
     "phone_token", "door", "place", "address_compound", "address_building",
@@ -106,6 +109,7 @@ def link_persons(records: pl.DataFrame, settings: dict[str, Any]) -> PersonLinks
         [
             likely.filter(~vetoed).select("left", "right", "weight", rule=pl.lit("splink")),
             _same_name_in_household(records, of_record, profiles),
+            _named_later(records, of_record, profiles),
         ]
     ).sort("left", "right", "weight", "rule")
     label, refused = join_profiles(profiles, accepted, likely.filter(known_apart).select("left", "right"))
@@ -157,6 +161,51 @@ def _same_name_in_household(
         .filter(pl.col("left") < pl.col("right"))
         .unique()
     )
+
+
+def _named_later(records: pl.DataFrame, of_record: pl.DataFrame, profiles: pl.DataFrame) -> pl.DataFrame:
+    """Edges from a child listed without a name to the named child of the same birth date in the same household.
+
+    The household is the list's own, or the door where lists differ. Only one unnamed and one named child of that day may
+    be there, and no delivery may list both: that would be twins (reliability.md B69).
+    """
+    import polars as pl
+
+    born = (
+        records.select(
+            "record_id",
+            "delivery_id",
+            "household_group",
+            "door",
+            name="person_name_key",
+            pinyin="person_name_pinyin",
+        )
+        .join(of_record, on="record_id")
+        .join(profiles.select("birth_date", "sex", profile="unique_id"), on="profile")
+        .filter(pl.col("birth_date").is_not_null() & pl.col("name").is_not_null())
+        .with_columns(is_unnamed=pl.col("name").str.contains(_UNNAMED))
+    )
+    found = []
+    for place in ("household_group", "door"):
+        key = [place, "birth_date"]
+        children = born.filter(pl.col(place).is_not_null() & pl.col("is_unnamed").any().over(key))
+        in_both = pl.col("is_unnamed").n_unique().over(*key, "delivery_id") > 1
+        one_child = children.filter(
+            (pl.col("is_unnamed").n_unique().over(key) == 2)
+            & ~in_both.any().over(key)
+            & (pl.col("name").filter("is_unnamed").n_unique().over(key) == 1)
+            & (pl.col("pinyin").filter(~pl.col("is_unnamed")).n_unique().over(key) == 1)
+            & (pl.col("sex").drop_nulls().n_unique().over(key) <= 1)
+        )
+        found.append(
+            one_child.select(
+                left=pl.col("profile").min().over(key),
+                right="profile",
+                weight=pl.lit(_HOUSEHOLD_NAME_WEIGHT),
+                rule=pl.lit("named_later"),
+            ).filter(pl.col("left") < pl.col("right"))
+        )
+    return pl.concat(found).unique()
 
 
 def _strongest_edges(accepted: pl.DataFrame, label: np.ndarray) -> pl.DataFrame:

@@ -174,6 +174,28 @@ def test_a_household_number_and_a_name_carry_over_when_nothing_else_is_stated(st
     assert 0.999 < rows[one]["link_probability"] < 1
 
 
+BABY = date(2026, 7, 12)
+
+
+def test_a_newborn_is_the_same_child_once_it_has_a_name(street: Records) -> None:
+    unnamed = street.person("郑海之子", birth=BABY, door=HOME, number="WJ9", sex="1")
+    named = street.person(
+        "郑子轩", id_no=make_id(BABY, "1"), birth=BABY, number="WJ9", door=HOME, sex="1", on=SEPTEMBER
+    )
+    elsewhere = street.person("郑子轩", birth=BABY, door=HOME, block="D7", sex="1", on=SEPTEMBER)
+    assert together(street, unnamed, named, elsewhere)
+    assert set(link(street).links["link_rule"]) >= {"named_later"}
+
+
+def test_an_unnamed_child_is_not_guessed_among_twins_or_brothers(street: Records) -> None:
+    unnamed = street.person("郑海之子", birth=BABY, door=HOME, number="WJ9", sex="1")
+    twin = street.person("郑子轩", birth=BABY, door=HOME, number="WJ9", sex="1")
+    sister = street.person("郑子涵", birth=BABY, door=ELSEWHERE, number="WJ8", sex="2", on=SEPTEMBER)
+    unnamed_brother = street.person("郑湖之子", birth=BABY, door=ELSEWHERE, number="WJ8", sex="1")
+    assert apart(street, unnamed, twin)
+    assert apart(street, sister, unnamed_brother)
+
+
 def test_a_bridge_between_two_known_people_holds_only_its_stronger_end(street: Records) -> None:
     """The weak record fits both; joining all three would put two known ids into one person."""
     elder_id, younger_id = make_id(date(1985, 3, 3), serial=71), make_id(date(1985, 3, 30), serial=72)
