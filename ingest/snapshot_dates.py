@@ -79,11 +79,10 @@ def find_snapshot_date(
 
 
 def _not_after(found: date, arrival: date, as_of: date | None) -> date:
-    found = min(found, arrival)
     names_a_period = found == _month_end(found.year, found.month)
     if as_of is not None and names_a_period and found.replace(day=1) <= as_of:
-        return min(found, as_of)
-    return found
+        return min(found, arrival, as_of)
+    return min(found, arrival)
 
 
 def date_in_note(rows: Sequence[Row]) -> date | None:

@@ -150,6 +150,12 @@ def test_dates_in_note_rows(cells, value):
         ("名单202607.csv", date(2026, 11, 24), date(2026, 7, 31), "file_name"),
         ("名单202607.csv", date(2026, 7, 20), date(2026, 7, 20), "file_name"),  # the month is not over
         ("名单202607.csv", date(2026, 6, 30), date(2026, 7, 31), "file_name"),  # waits for July
+        (
+            "名单202611.csv",
+            date(2026, 11, 20),
+            date(2026, 11, 20),
+            "file_name",
+        ),  # nor is the month of arrival
         ("名单2026-07-15.csv", date(2026, 7, 10), date(2026, 7, 15), "file_name"),
         (
             "名单202612.csv",
