@@ -3,15 +3,13 @@
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 from sqlalchemy import Engine, text
 
 from infra.mail import MailTransport
-from ingest.landing import shown
+from ingest.landing import scan, shown
 from orchestration import runs
 from orchestration.jobs import ingest_deliveries, refresh_master
 from orchestration.platform import open_platform
@@ -23,20 +21,8 @@ MAX_ATTEMPTS = 3
 MAX_BYTES_A_TICK = 200 * 2**20
 
 
-def regular_files(landing: Path) -> Iterator[Path]:
-    """Files two folders below the landing folder; links, pipes and hidden or lock files are nobody's delivery."""
-    for path in sorted(landing.glob("*/*/*")):
-        if path.name.startswith((".", "~$")) or path.suffix in {".part", ".tmp", ".swp"}:
-            continue
-        try:
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield path
-        except OSError:  # gone or unreadable between listing and looking: the next tick sees it again
-            continue
-
-
 def unseen_files(engine: Engine, landing: Path) -> dict[Path, list[int]]:
-    """Files that no ledger row knows: [size, modification time in ns]."""
+    """Plain files of the landing folder that no ledger row knows: [size, modification time in ns]."""
     with engine.connect() as connection:
         known = {
             (path, size, modified)
@@ -44,12 +30,12 @@ def unseen_files(engine: Engine, landing: Path) -> dict[Path, list[int]]:
                 text("select source_path, file_size, file_modified_ns from ops.delivery")
             )
         }
-    unseen: dict[Path, list[int]] = {}
-    for path in regular_files(landing):
-        look = path.lstat()
-        if (shown(str(path.absolute())), look.st_size, look.st_mtime_ns) not in known:
-            unseen[path] = [look.st_size, look.st_mtime_ns]
-    return unseen
+    return {
+        file.path: [file.size, file.modified_ns]
+        for file in scan(landing)
+        # Links and pipes start no run; the next one that runs refuses them with a reason.
+        if file.is_regular and (file.source_path, file.size, file.modified_ns) not in known
+    }
 
 
 def digest_of(path: Path) -> str | None:
