@@ -307,7 +307,8 @@ def _take_in(
             earlier = connection.scalar(
                 text(
                     "select delivery_id from ops.delivery where list_code = :list_code and content_sha256 = :sha256 "
-                    "and status in ('loaded', 'held')"
+                    # A delivery without one usable row (its header was not known then) may come again.
+                    "and status in ('loaded', 'held') and accepted_count > 0"
                 ),
                 {"list_code": entry.file.list_code, "sha256": entry.sha256},
             )

@@ -32,7 +32,7 @@ def hold_reason(
         headers = "、".join(f"“{column.header}”" for column in contract.columns if column.name in missing)
         return Hold(
             "required_column_missing",
-            f"缺少必需的栏：{headers}。请补上该栏后重新报送；若表头改了名字，请联系数据人员登记新的叫法。",
+            f"缺少必需的栏：{headers}。请补上该栏后重新报送；若表头改了名字，请联系数据人员登记新的叫法，再重新放入同一文件。",
         )
     return (
         _too_many_quarantined(contract, rows)
@@ -109,9 +109,7 @@ def _community_missing(connection: Connection, contract: Contract, rows: JudgedR
                 "where delivery_id = :delivery_id and community_name is not null group by community_name"
             ),
             {"delivery_id": last.delivery_id},
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     now = Counter(row.values["community_name"] for row in rows.accepted)
     gone = sorted(

@@ -38,9 +38,7 @@ def _ensure_table(connection: Connection, contract: Contract) -> None:
                 "where table_schema = 'raw' and table_name = :name"
             ),
             {"name": contract.list_code},
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     columns = contract.raw_columns
     for column in columns:

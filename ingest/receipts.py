@@ -35,6 +35,7 @@ _DATE_SOURCES: Final = {
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^\w.\-（）()一-龥]+")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MAX_NAME_BYTES: Final = 150
+_RECEIPT_NAME: Final = re.compile(r"回执-(\d+)-")
 _DETAIL_HEADINGS: Final = ("工作表", "行号", "栏目", "处理", "问题", "怎样改")
 _WIDTHS: Final = (14, 8, 18, 10, 60, 50)
 
@@ -71,6 +72,20 @@ def write_receipts(engine: Engine, folder: Path, delivery_ids: Iterable[int]) ->
             _write(connection, dict(delivery), path)
             written.append(path)
     return written
+
+
+def write_missing_receipts(engine: Engine, folder: Path) -> list[Path]:
+    """Write the receipts of all deliveries that have none in `folder`, also of those a broken run left without one."""
+    found = (_RECEIPT_NAME.match(path.name) for path in folder.rglob("*.xlsx"))
+    present = [int(match[1]) for match in found if match]
+    with engine.connect() as connection:
+        missing = connection.scalars(
+            text(
+                "select delivery_id from ops.delivery where delivery_id <> all(:present) order by delivery_id"
+            ),
+            {"present": present},
+        ).all()
+    return write_receipts(engine, folder, missing)
 
 
 def _write(connection: Connection, delivery: dict[str, Any], path: Path) -> None:

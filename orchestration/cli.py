@@ -138,10 +138,13 @@ def delivery_list(limit: int) -> None:
 def delivery_release(delivery_id: int, by: str) -> None:
     """Release a held delivery."""
     from ingest.deliveries import release_held
+    from ingest.receipts import write_receipts
     from orchestration.platform import open_platform
 
-    release_held(open_platform().engine, delivery_id, by)
-    click.echo(f"来件 {delivery_id} 已由 {by} 放行。")
+    platform = open_platform()
+    release_held(platform.engine, delivery_id, by)
+    write_receipts(platform.engine, platform.settings.home / "receipts", [delivery_id])
+    click.echo(f"来件 {delivery_id} 已由 {by} 放行，回执已更新；下次刷新起使用。")
 
 
 @main.group(help="抽查：抽样、生成核查表。")

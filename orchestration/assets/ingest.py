@@ -10,7 +10,7 @@ from infra.clock import business_today, parse_date, utc_now
 from infra.mail import MailTransport
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
-from ingest.receipts import write_receipts
+from ingest.receipts import write_missing_receipts
 from orchestration import progress, runs
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
@@ -99,7 +99,7 @@ def deliveries(
         as_of=runs.current_as_of(platform.engine),
         on_progress=progress.step,
     )
-    write_receipts(platform.engine, settings.home / "receipts", [outcome.delivery_id for outcome in outcomes])
+    write_missing_receipts(platform.engine, settings.home / "receipts")
     context.log.info("deliveries taken in: %d", len(outcomes))
     counted = runs.delivery_totals(platform.engine)
     rows = "\n".join(

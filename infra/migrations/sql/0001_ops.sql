@@ -73,9 +73,10 @@ create table ops.delivery (
     released_at timestamptz,
     constraint delivery_conserves_rows check (row_count = accepted_count + quarantined_count)
 );
--- The same bytes of one list are in at most once, whatever the file is called.
+-- The same bytes of one list are in at most once, whatever the file is called. Without a usable row nothing is in: once
+-- the contract knows the header, the same file is taken.
 create unique index delivery_content_is_in_once
-    on ops.delivery (list_code, content_sha256) where status in ('loaded', 'held');
+    on ops.delivery (list_code, content_sha256) where status in ('loaded', 'held') and accepted_count > 0;
 create index delivery_by_path on ops.delivery (source_path);
 
 create table ops.quarantined_row (

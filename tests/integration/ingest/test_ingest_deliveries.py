@@ -1,6 +1,7 @@
 """Deliveries into a real warehouse: whole or not at all, once, and never a protected value in the clear."""
 
 import csv
+import dataclasses
 import io
 import os
 from datetime import UTC, date, datetime
@@ -15,7 +16,7 @@ from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing, release_held
 from ingest.normalise.ids import check_character
 from ingest.raw_tables import ensure_raw_tables
-from ingest.receipts import write_receipts
+from ingest.receipts import write_missing_receipts, write_receipts
 
 pytestmark = pytest.mark.database
 
@@ -653,6 +654,41 @@ def test_columns_outside_the_contract_are_not_kept(put, take, ask, protector):
     for record, sealed in ask("select record_id, source_row_encrypted from raw.disabled"):
         assert "不该保存" not in protector.decrypt(sealed, f"row|{record}")
     assert ask("select layout -> 'tables' -> 0 -> 'unknown' from ops.delivery") == [(["家庭年收入"],)]
+
+
+def test_a_delivery_without_a_usable_row_is_taken_again_once_its_header_is_known(put, take, monkeypatch):
+    from ingest import deliveries
+
+    content = csv_bytes(
+        ("大名", "公民身份号码", "残疾类别", "残疾等级"), [("测试甲", made_id(1), "肢体", "一级")]
+    )
+    put("civil_affairs/disabled", "a202607.csv", content)
+    assert [o.reason_code for o in take()] == ["required_column_missing"]
+    contracts = load_contracts()
+    disabled = contracts["disabled"]
+    columns = tuple(
+        dataclasses.replace(column, aliases=(*column.aliases, "大名"))
+        if column.name == "person_name"
+        else column
+        for column in disabled.columns
+    )
+    taught = contracts | {"disabled": dataclasses.replace(disabled, columns=columns)}
+    monkeypatch.setattr(deliveries, "load_contracts", lambda: taught)
+    put("civil_affairs/disabled", "again202607.csv", content)
+    assert [(o.status, o.accepted_count) for o in take()] == [("loaded", 1)]
+    put("civil_affairs/disabled", "third202607.csv", content)
+    assert [o.status for o in take()] == ["duplicate"]
+
+
+def test_a_receipt_that_a_broken_run_left_out_is_written_by_the_next(put, take, warehouse, tmp_path):
+    put("civil_affairs/disabled", "a202607.csv", csv_bytes(DISABLED_HEADER, disabled_rows(3)))
+    put("civil_affairs/disabled", "空.csv", b"")
+    outcomes = take()
+    (written,) = write_receipts(warehouse.engine, tmp_path, [outcomes[0].delivery_id])
+    (missing,) = write_missing_receipts(warehouse.engine, tmp_path)
+    assert f"回执-{outcomes[1].delivery_id}-" in missing.name
+    assert missing != written
+    assert write_missing_receipts(warehouse.engine, tmp_path) == []
 
 
 def test_receipts_say_row_column_and_remedy_and_hold_no_formula(put, take, warehouse, tmp_path):
