@@ -52,6 +52,10 @@ def link_households(records: pl.DataFrame) -> HouseholdLinks:
         on="record_id",
     )
     stays = _registered_stays(stated)
+    # A number whose people are all under another one in the same delivery is no household: nobody ever lived in it.
+    stated = stated.join(
+        stays.select("household").unique(), on="household", how="semi", maintain_order="left"
+    )
     registered = (
         stays.sort("person", "order")
         .group_by("person", maintain_order=True)

@@ -360,3 +360,17 @@ def test_nobody_joins_a_household_before_it_is_registered() -> None:
     )  # an old contract, not in the register
     assert street.homes()["丁"] == street.homes()["甲"]
     assert [start for _, start, _ in street.stays("丁")] == [date(2026, 5, 20)]
+
+
+def test_a_number_that_nobody_lives_under_is_no_household() -> None:
+    street = Street()
+    street.person("乙", number="WJ1", door=HOME, evidence=date(2025, 6, 28))
+    street.person("甲", number="WJ2", door=ELSEWHERE, head=True, evidence=date(2024, 1, 1))
+    street.person("丙", number="WJ2", door=ELSEWHERE, evidence=date(2024, 1, 1))
+    street.person("乙", number="WJ2", door=ELSEWHERE, evidence=date(2026, 4, 13))
+    street.visit(number="WJ1", head="乙", door=HOME)
+    links = street.linked()
+    lived_in = set(links.memberships["household"])
+    assert set(links.evidence["household"]) == set(links.numbers["household"]) == lived_in
+    assert set(links.doors["household"]) <= lived_in
+    assert all(household is None or household in lived_in for household, _rule in street.visited())
