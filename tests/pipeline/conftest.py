@@ -1,69 +1,20 @@
 """A platform of its own for the pipeline tests: own home, own embedded server, own mail server on loopback.
 
-`story` runs the line as a street would live it and keeps what was seen after each chapter; the tests look at that. All
-pipeline tests share one process and one story (xdist group `pipeline`): the line takes seconds, imports take more.
+All tests that use them share one process and one story (xdist group `pipeline`): the line takes seconds, imports take
+more.
 """
 
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
 
 from infra.mail_sink import MailSink
 from infra.postgres import EmbeddedServer
-
-
-@dataclass(frozen=True)
-class Home:
-    """An open platform in a folder of its own."""
-
-    folder: Path
-    sink: MailSink
-    landing: Path
-
-    @property
-    def platform(self):
-        from orchestration.platform import open_platform
-
-        return open_platform()
-
-    @property
-    def engine(self) -> Engine:
-        return self.platform.engine
-
-    def refresh(self, as_of: date) -> str:
-        from orchestration.line import refresh_line
-
-        return refresh_line(self.landing, as_of, platform=self.platform).outcome
-
-    def rows(self, sql: str, **parameters: object) -> list[tuple]:
-        with self.engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(sql), parameters)]
-
-    def value(self, sql: str, **parameters: object) -> object:
-        return self.rows(sql, **parameters)[0][0]
-
-    def deliver(self, source: Path) -> None:
-        """Copy a round of deliveries into the landing folder."""
-        shutil.copytree(source, self.landing, dirs_exist_ok=True)
-
-
-@dataclass
-class Snapshot:
-    """What stood after one chapter of the story."""
-
-    outcome: str
-    release_no: int | None
-    persons: dict[str, str]
-    mails: int
-    row_hash: str
-    seen: dict[str, object] = field(default_factory=dict)
+from tests.pipeline.street import Home, Story, live
 
 
 @pytest.fixture(scope="session")
@@ -98,3 +49,8 @@ def home() -> Iterator[Home]:
             os.environ |= before
             EmbeddedServer(folder / "home").remove()
             shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def story(home: Home) -> Story:
+    return live(home)
