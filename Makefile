@@ -54,7 +54,7 @@ format: $(VENV)/.dev ## rewrite the code in house style
 ui: setup ## Dagster web UI and daemon on loopback
 	@$(BIN)/yihu ui
 
-bench: $(VENV)/.core ## speed of the line as ratios to a floor measured in the same run
+bench: $(VENV)/.dev ## speed of the line as ratios to a floor measured in the same run
 	@$(BIN)/python -m tests.bench
 
 pictures: $(VENV)/.dev ## the README's pictures, from the demo's home (run make demo first; needs Chromium)
