@@ -348,7 +348,8 @@ def _store(connection: Connection, row: dict[str, Any]) -> Verdict:
             # Judged again it is the newest word again: publishing goes by judged_at, and an older verdict on other
             # evidence (a check that failed in between) must not overrule it.
             " on conflict (content_hash, evidence_hash, target_code)"
-            " do update set judged_at = excluded.judged_at, refresh_id = excluded.refresh_id"
+            " do update set judged_at = excluded.judged_at, refresh_id = excluded.refresh_id,"
+            " as_of = excluded.as_of, reasons = excluded.reasons"
             " returning xmax = 0"
         ),
         row,

@@ -1,6 +1,6 @@
 """The verdict on hand-made audits and checks: passed, failed, insufficient, and never twice for the same."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -206,6 +206,14 @@ class TestStatus:
         assert "2026-02-01 至 2026-07-31 没有可用的抽查结果" in verdict.reasons[0]
         draw(engine, 40)
         assert not judged(engine).is_new  # drawn but not returned is no news
+
+    def test_a_verdict_given_again_speaks_of_the_new_business_date(self, engine: Engine) -> None:
+        judged(engine)
+        later = AS_OF + timedelta(days=10)
+        again = judge(engine, later, refresh(engine))
+        assert not again.is_new
+        assert "2026-02-11 至 2026-08-10" in again.reasons[0]
+        assert [row["as_of"] for row in stored(engine)] == [later]
 
     def test_too_much_unverifiable_is_insufficient(self, engine: Engine) -> None:
         draw(engine, 300)
