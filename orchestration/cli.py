@@ -63,18 +63,16 @@ def refresh(landing: Path | None, as_of: date | None) -> None:
     platform = open_platform()
     with progress.shown(progress.Display(console, "刷新户档")):
         outcome = refresh_line(landing, as_of, platform=platform)
-    console.print(
-        {
-            "released": "[green]已发布新版。[/green]",
-            "unchanged": "[green]内容没有变化，沿用当前发布版。[/green]",
-            "gate_refused": "[yellow]判定不通过，未发布；已发布的旧版继续有效。[/yellow]",
-            "failed": "[red]运行失败。[/red]",
-        }[outcome.outcome]
-    )
-    for failure in outcome.failures:
-        console.print(f"  {failure}", highlight=False, markup=False)
+    ending = {
+        "released": "已发布新版。",
+        "unchanged": "内容没有变化，沿用当前发布版。",
+        "gate_refused": "判定不通过，本次未发布；当前发布版（如有）不变。",
+        "failed": f"运行失败，当前发布版（如有）不变。运行编号 {outcome.run_id}，详情见 Dagster 界面。",
+    }[outcome.outcome]
+    lines = [*outcome.deliveries, ending, *(f"  {failure}" for failure in outcome.failures)]
     if outcome.outcome != "failed":
-        console.print(render_release_summary(platform.engine), highlight=False, markup=False)
+        lines.append(render_release_summary(platform.engine))
+    click.echo("\n".join(lines))
     sys.exit(int(outcome.exit_code))
 
 
@@ -128,8 +126,7 @@ def delivery_list(limit: int) -> None:
     from orchestration.platform import open_platform
     from orchestration.runs import newest_deliveries
 
-    for row in newest_deliveries(open_platform().engine, limit):
-        click.echo(row)
+    click.echo("\n".join(newest_deliveries(open_platform().engine, limit)) or "还没有来件。")
 
 
 @delivery.command("release", help="放行一次被扣留的来件（下次刷新起生效）。")
@@ -153,19 +150,17 @@ def audit() -> None:
 
 
 @audit.command("draw", help="按月抽样并生成核查表；同一个月再抽仍是同一批。")
-@click.option("--month", required=True, help="抽查月份，如 2026-08")
+@click.option("--month", required=True, type=click.DateTime(formats=["%Y-%m"]), help="抽查月份，如 2026-08")
 @click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="核查表存放处")
-def audit_draw(month: str, folder: Path | None) -> None:
+def audit_draw(month: datetime, folder: Path | None) -> None:
     """Draw the audit sample of a month from the newest build."""
     from orchestration.platform import open_platform
     from orchestration.runs import current_as_of
     from quality.audit import draw_audit
 
     platform = open_platform()
-    where = folder or platform.settings.home / "audits" / month
-    drawn = draw_audit(
-        platform.engine, date.fromisoformat(f"{month}-01"), current_as_of(platform.engine), where
-    )
+    where = folder or platform.settings.home / "audits" / f"{month:%Y-%m}"
+    drawn = draw_audit(platform.engine, month.date(), current_as_of(platform.engine), where)
     click.echo(f"抽查 {drawn.sample_count} 户（总体 {drawn.frame_count} 户），核查表在 {where}")
 
 

@@ -25,10 +25,11 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class LineOutcome:
-    """How one refresh ended."""
+    """How one refresh ended; `deliveries` and `failures` are lines for the person at the terminal."""
 
     outcome: str
     run_id: str
+    deliveries: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
 
     @property
@@ -81,4 +82,4 @@ def refresh_line(
         for event in result.all_events
         if event.is_step_failure and event.step_failure_data.user_failure_data
     )
-    return LineOutcome(ended, run_id, failures)
+    return LineOutcome(ended, run_id, tuple(runs.describe_deliveries(platform.engine, run_id)), failures)

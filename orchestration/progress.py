@@ -24,7 +24,8 @@ class Display:
             TextColumn("{task.completed}/{task.total}"),
             TimeElapsedColumn(),
             console=console,
-            transient=console.is_terminal,
+            transient=True,
+            disable=not console.is_terminal,
         )
         self._console = console
         self._title = title

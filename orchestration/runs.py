@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, Final
 
 import dagster as dg
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Row, text
 
+from infra.clock import utc_now
+from infra.errors import PermanentError
 from quality.validation import CheckResult
+
+_STATUS_NAMES: Final = {"loaded": "接收", "held": "扣留", "refused": "拒收", "duplicate": "重复"}
 
 
 def open_refresh(engine: Engine, as_of: date, run_id: str) -> int:
@@ -23,8 +28,12 @@ def open_refresh(engine: Engine, as_of: date, run_id: str) -> int:
             return int(known)
         return int(
             connection.execute(
-                text("insert into ops.refresh (as_of, run_id) values (:as_of, :run_id) returning refresh_id"),
-                {"as_of": as_of, "run_id": run_id},
+                # The clock that stamps deliveries: theirs are told from earlier ones by it.
+                text(
+                    "insert into ops.refresh (as_of, run_id, started_at) values (:as_of, :run_id, :started_at)"
+                    " returning refresh_id"
+                ),
+                {"as_of": as_of, "run_id": run_id, "started_at": utc_now()},
             ).scalar_one()
         )
 
@@ -74,15 +83,22 @@ def outcome_of(engine: Engine, run_id: str) -> str | None:
 
 
 def current_refresh_id(engine: Engine) -> int:
-    """The refresh whose business date is in force."""
-    with engine.connect() as connection:
-        return int(connection.execute(text("select refresh_id from ops.current_refresh")).scalar_one())
+    """The refresh whose business date is in force. Raises PermanentError before the first one."""
+    return int(_current_refresh(engine).refresh_id)
 
 
 def current_as_of(engine: Engine) -> date:
-    """The business date in force."""
+    """The business date in force. Raises PermanentError before the first refresh."""
+    as_of: date = _current_refresh(engine).as_of
+    return as_of
+
+
+def _current_refresh(engine: Engine) -> Row[Any]:
     with engine.connect() as connection:
-        return connection.execute(text("select as_of from ops.current_refresh")).scalar_one()
+        current = connection.execute(text("select refresh_id, as_of from ops.current_refresh")).one_or_none()
+    if current is None:
+        raise PermanentError("读取业务日期", came="还没有任何一次刷新", next_step="先运行 yihu refresh")
+    return current
 
 
 @dataclass(frozen=True)
@@ -153,20 +169,68 @@ def check_result(results: Sequence[CheckResult], check_name: str | None = None) 
     )
 
 
+def describe_deliveries(engine: Engine, run_id: str) -> list[str]:
+    """What a refresh took in, in a few Chinese lines; none for a run that opened no refresh.
+
+    Counts by status, what waits for a person and why, and how many speak of a later day than the business date.
+    """
+    with engine.connect() as connection:
+        taken = connection.execute(
+            text(
+                "select d.delivery_id, coalesce(c.title, d.list_code) as title, d.status, d.reason, d.row_count,"
+                " d.accepted_count, d.quarantined_count from ops.delivery as d left join ops.contract as c using (list_code)"
+                " where d.received_at >= (select started_at from ops.refresh where run_id = :run_id)"
+                " order by d.delivery_id"
+            ),
+            {"run_id": run_id},
+        ).all()
+        as_of, early_count = connection.execute(
+            text(
+                "select r.as_of, (select count(*) from ops.delivery as d where d.status = 'loaded'"
+                " and d.snapshot_date > r.as_of) from ops.refresh as r where r.run_id = :run_id"
+            ),
+            {"run_id": run_id},
+        ).one_or_none() or (None, 0)
+    if as_of is None:
+        return []
+    if taken:
+        counts = "，".join(
+            f"{name} {count}"
+            for status, name in _STATUS_NAMES.items()
+            if (count := sum(row.status == status for row in taken))
+        )
+        lines = [
+            f"本次来件 {len(taken)} 件（{counts}）：{sum(row.row_count for row in taken):,} 行，"
+            f"接收 {sum(row.accepted_count for row in taken):,}，隔离 {sum(row.quarantined_count for row in taken):,}"
+        ]
+    else:
+        lines = ["本次没有新来件。"]
+    lines += [
+        f"  来件 {row.delivery_id}《{row.title}》{_STATUS_NAMES[row.status]}：{row.reason}"
+        for row in taken
+        if row.status in ("held", "refused")
+    ]
+    if early_count:
+        lines.append(f"有 {early_count} 件来件的清单日期晚于业务日期 {as_of}，本次没有使用。")
+    return lines
+
+
 def newest_deliveries(engine: Engine, limit: int) -> list[str]:
     """One line a delivery, newest first."""
     with engine.connect() as connection:
         rows = connection.execute(
             text(
-                "select delivery_id, list_code, snapshot_date, status, row_count, accepted_count, "
-                "quarantined_count, coalesce(reason, '') from ops.delivery order by delivery_id desc limit :limit"
+                "select delivery_id, list_code, coalesce(snapshot_date::text, '') as snapshot, status, row_count, "
+                "accepted_count, quarantined_count, coalesce(reason, '') as reason "
+                "from ops.delivery order by delivery_id desc limit :limit"
             ),
             {"limit": limit},
-        )
-        return [
-            f"{number:>5}  {code:<20} {snapshot or '':<12} {status:<10} 行 {rows} = 接收 {accepted} + 隔离 {set_aside}  {why}"
-            for number, code, snapshot, status, rows, accepted, set_aside, why in rows
-        ]
+        ).all()
+    return [
+        f"{row.delivery_id:>5}  {row.list_code:<20} {row.snapshot:<12} {_STATUS_NAMES[row.status]}  "
+        f"行 {row.row_count} = 接收 {row.accepted_count} + 隔离 {row.quarantined_count}  {row.reason}"
+        for row in rows
+    ]
 
 
 def resolve_id(engine: Engine, entity_id: str) -> str | None:
