@@ -134,7 +134,11 @@ claims as (
         snapshot_date,
         evidence_date,
         'person_name' as attribute,
-        0 as validity_rank,
+        -- 王芳之子 is what a list calls a child until it has a name of its own.
+        case
+            when person_name_key ~ '^.{2,}之[长次大小双]?[子女儿]$|^(新生儿|未取名|未命名|未起名|待取名|暂无名|无名)' then 1
+            else 0
+        end as validity_rank,
         person_name_key as value_key,
         person_name_shown as value_text
     from records_with_own_id
