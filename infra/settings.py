@@ -197,7 +197,7 @@ class Settings(BaseModel):
         json_schema_extra={"default": "内嵌 PostgreSQL"},
     )
     landing: Annotated[Path, BeforeValidator(_as_folder)] = Field(
-        description="部门送达文件的文件夹，其下按 部门/清单 分层",
+        description="来件文件夹：部门放入文件的地方，其下按 部门/清单 分层",
         json_schema_extra={"default": "YIHU_HOME 下的 landing"},
     )
     smtp_url: Annotated[SmtpServer, BeforeValidator(_as_smtp_server)] | None = Field(

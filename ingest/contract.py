@@ -86,7 +86,7 @@ _SEMANTICS: Final = ("snapshot", "upsert", "append")
 
 # Every raw table begins and ends with these (docs/tables.md).
 META_COLUMNS: Final = (
-    ("record_id", "text", "来源行号：名单、文件内容、工作表和行号的摘要"),
+    ("record_id", "text", "来源行号：清单、文件内容、工作表和行号的摘要"),
     ("delivery_id", "bigint", "所属交付，见 ops.delivery"),
     ("sheet_name", "text", "工作表名；文本文件或只有一张表的工作簿为空"),
     ("row_number", "integer", "文件或工作表中的行号，含表头，照人数的数法"),
@@ -250,10 +250,10 @@ def load_contracts(folder: Path = CONTRACT_FOLDER) -> dict[str, Contract]:
             contracts[contract.list_code] = contract
     if mistakes:
         raise PermanentError(
-            "读取合同",
+            "读取数据约定",
             came="；".join(mistakes),
-            expected="ODCS v3 合同，写法照同一文件夹中的其他合同",
-            next_step="改正上述合同文件",
+            expected="ODCS v3 数据约定，写法照同一文件夹中的其他约定",
+            next_step="改正上述数据约定文件",
         )
     return contracts
 
@@ -299,7 +299,7 @@ def _read_contract(path: Path, code_lists: Mapping[str, CodeList]) -> Contract:
         document = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
         odcs = OpenDataContractStandard.model_validate(document)
     except (yaml.YAMLError, ValidationError) as error:
-        raise ValueError(f"不是 ODCS 合同：{error}") from None
+        raise ValueError(f"不是 ODCS 数据约定：{error}") from None
     if odcs.id != path.stem:
         raise ValueError(f"id 是 {odcs.id}，应与文件名相同")
     if not odcs.schema_ or len(odcs.schema_) != 1 or not odcs.schema_[0].properties:

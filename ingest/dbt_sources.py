@@ -39,7 +39,7 @@ def render_dbt_sources(contracts: Mapping[str, Contract]) -> str:
             {
                 "name": "raw",
                 "schema": "raw",
-                "description": "各部门交来的名单，逐行照合同规范化；受保护的值只有密文。由 ingest 写入。",
+                "description": "各部门报送的清单，逐行照数据约定规范化；受保护的值只有密文。由 ingest 写入。",
                 "tables": tables,
             }
         ]

@@ -214,7 +214,7 @@ def _contract_of(file: LandedFile, contracts: Mapping[str, Contract]) -> Contrac
     contract = contracts.get(file.list_code)
     if contract is None:
         known = "、".join(f"{code.department}/{code.list_code}" for code in contracts.values())
-        raise UnreadableFile("unknown_list", f"没有这个名单文件夹的合同。请放入以下文件夹之一：{known}。")
+        raise UnreadableFile("unknown_list", f"没有这种清单。请放入以下文件夹之一：{known}。")
     if contract.department != file.department:
         raise UnreadableFile(
             "wrong_department",

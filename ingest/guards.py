@@ -67,7 +67,7 @@ def _older_snapshot(connection: Connection, contract: Contract, snapshot_date: d
         return None
     return Hold(
         "older_snapshot",
-        f"名单日期 {snapshot_date} 早于已收下的 {newest}。若确要补报旧名单，请由数据人员确认放行。",
+        f"清单日期 {snapshot_date} 早于已接收的 {newest}。若确要补报旧清单，请由数据人员确认放行。",
     )
 
 
@@ -86,7 +86,7 @@ def _count_far_off(connection: Connection, contract: Contract, rows: JudgedRows)
     return Hold(
         "count_far_off",
         f"本次 {now} 行，上次 {before} 行，{word}了 {change} 行（上限 {guards.count_change_ratio:.0%}）。"
-        "请核对名单是否完整、是否重复；确认无误后由数据人员放行。",
+        "请核对清单是否完整、是否重复；确认无误后由数据人员放行。",
     )
 
 

@@ -89,7 +89,7 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     for sheet in content.sheets:
         if id(sheet) not in taken and sheet.rows:
             hidden = "（隐藏）" if sheet.is_hidden else ""
-            layout.notes.append(f"工作表“{sheet.title}”{hidden}不是名单，未读取")
+            layout.notes.append(f"工作表“{sheet.title}”{hidden}不是清单，未读取")
         layout.notes.extend(sheet.notes)
     for sheet, header in chosen:
         if sheet.is_hidden:

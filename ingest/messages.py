@@ -51,7 +51,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "id_is_heads_id": ("填的是户主的证件号码，没有取值", "改填本人的证件号码"),
     "id_birth_date_differs": ("证件号码中的出生日期与出生日期栏不同", "核对两栏，改正有误的一栏"),
     "id_sex_differs": ("证件号码中的性别与性别栏不同", "核对两栏，改正有误的一栏"),
-    "id_shared_by_two_names": ("同一证件号码在本次名单里有两个不同的姓名", "核对是谁的号码，改正另一行"),
+    "id_shared_by_two_names": ("同一证件号码在本次清单里有两个不同的姓名", "核对是谁的号码，改正另一行"),
     "certificate_malformed": ("残疾人证号应为 20 位（补办后 22 位），格式不对", "对照残疾人证改正"),
     "certificate_id_differs": ("残疾人证号前 18 位与身份证号不同", "核对两栏，改正有误的一栏"),
     "certificate_category_differs": ("残疾人证号第 19 位与残疾类别不同", "核对两栏，改正有误的一栏"),

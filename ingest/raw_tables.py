@@ -48,7 +48,7 @@ def _ensure_table(connection: Connection, contract: Contract) -> None:
                 f"更新原始表 raw.{contract.list_code}",
                 came=f"{column.name} 的类型是 {present[column.name]}",
                 expected=column.sql_type,
-                next_step="合同不能改变已有栏的类型；请换一个栏名",
+                next_step="数据约定不能改变已有栏的类型；请换一个栏名",
             )
     if present and all(column.name in present for column in columns):
         comments_current = connection.scalar(
@@ -104,7 +104,7 @@ def _definition(name: str, sql_type: str) -> str:
 
 
 def _table_comment(contract: Contract) -> str:
-    return f"{contract.title}，合同 {contract.version} 版：{contract.grain}。受保护的值只有密文。"
+    return f"{contract.title}，数据约定 {contract.version} 版：{contract.grain}。受保护的值只有密文。"
 
 
 def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> None:

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 _STATUS_NAMES: Final = {
-    "loaded": "已收下",
-    "held": "待确认（暂不使用）",
-    "refused": "未收下",
+    "loaded": "接收",
+    "held": "扣留，待确认（暂不使用）",
+    "refused": "拒收",
     "duplicate": "重复，不再登记",
 }
 _DATE_SOURCES: Final = {
     "note_row": "表中填报日期",
     "file_name": "文件名",
     "watermark": "数据库水位",
-    "arrival": "送达日期",
+    "arrival": "收到日期",
 }
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^\w.\-（）()一-龥]+")
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -115,22 +115,22 @@ def _summary_rows(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
     received = delivery["received_at"].astimezone(BUSINESS_ZONE)
     rows: list[tuple[Any, ...]] = [
         ("来件编号", delivery["delivery_id"]),
-        ("名单", contract.title if contract else delivery["list_code"]),
+        ("清单", contract.title if contract else delivery["list_code"]),
         ("文件", delivery["file_name"]),
-        ("送达时间", f"{received:%Y-%m-%d %H:%M}（北京时间）"),
+        ("收到时间", f"{received:%Y-%m-%d %H:%M}（北京时间）"),
         ("处理结果", _STATUS_NAMES[delivery["status"]]),
     ]
     if delivery["reason"]:
         rows.append(("原因", delivery["reason"]))
     if delivery["snapshot_date"]:
         source = _DATE_SOURCES.get(delivery["snapshot_date_source"], "")
-        rows.append(("名单日期", f"{delivery['snapshot_date']}（依据：{source}）"))
+        rows.append(("清单日期", f"{delivery['snapshot_date']}（依据：{source}）"))
     footers = layout.get("footer_count", 0)
     rows += [
         ("数据行数", delivery["row_count"]),
-        ("收下", delivery["accepted_count"]),
+        ("接收", delivery["accepted_count"]),
         (
-            "未收下",
+            "隔离（不能使用）",
             f"{delivery['quarantined_count']} 行" + (f"，其中合计、表尾 {footers} 行" if footers else ""),
         ),
         ("需要改正的提示", delivery["warning_count"]),
@@ -146,7 +146,7 @@ def _summary_rows(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
                 ("表头的叫法", "，".join(f"“{seen}”作“{ours}”" for ours, seen in table["renamed"].items()))
             )
         if table["unknown"]:
-            rows.append(("未采用的栏", "、".join(table["unknown"]) + "（名单约定之外，不保存）"))
+            rows.append(("未采用的栏", "、".join(table["unknown"]) + "（数据约定之外，不保存）"))
     rows.extend(("说明", note) for note in layout.get("notes", ()))
     rows.append(("请注意", "回执只列行号和问题，不含任何人的信息。行号按文件中的行数，表头也算一行。"))
     return rows
@@ -157,22 +157,22 @@ def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[t
     headers = {column.name: column.header for column in contract.columns} if contract else {}
     found = connection.execute(
         text(
-            "select sheet_name, row_number, rule, column_name, message, '未收下' as verdict from ops.quarantined_row "
-            "where delivery_id = :id union all select sheet_name, row_number, rule, column_name, message, '已收下' "
-            "from ops.row_warning where delivery_id = :id order by sheet_name, row_number, verdict desc, rule"
+            "select sheet_name, row_number, rule, column_name, message, '隔离' as handling from ops.quarantined_row "
+            "where delivery_id = :id union all select sheet_name, row_number, rule, column_name, message, '接收' "
+            "from ops.row_warning where delivery_id = :id order by sheet_name, row_number, handling desc, rule"
         ),
         {"id": delivery["delivery_id"]},
     )
     for row in found:
         header = headers.get(row.column_name or "", "")
-        problem, remedy = parts(row.rule, is_quarantined=row.verdict == "未收下")
+        problem, remedy = parts(row.rule, is_quarantined=row.handling == "隔离")
         # The stored message may say more than the rule (the number of the other row); its halves stand apart here.
         stated = row.message.removeprefix(f"“{header}”：").removesuffix(f"。{remedy}。")
         yield (
             row.sheet_name,
             row.row_number,
             header,
-            row.verdict,
+            row.handling,
             stated if problem else row.message,
             remedy,
         )

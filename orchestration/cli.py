@@ -164,8 +164,8 @@ def audit_draw(month: datetime, folder: Path | None) -> None:
     click.echo(f"抽查 {drawn.sample_count} 户（总体 {drawn.frame_count} 户），核查表在 {where}")
 
 
-@main.command(help="退回到上一个（或指定的）发布版。")
-@click.option("--to", "to_release_no", type=int, help="发布号，默认上一个")
+@main.command(help="回退到上一个（或指定的）发布版。")
+@click.option("--to", "to_release_no", type=int, help="第几期，默认上一个")
 @click.option("--by", required=True, help="操作人")
 @click.option("--why", required=True, help="原因")
 def rollback(to_release_no: int | None, by: str, why: str) -> None:
@@ -173,10 +173,10 @@ def rollback(to_release_no: int | None, by: str, why: str) -> None:
     from orchestration.platform import open_platform
     from publish.releases import roll_back
 
-    click.echo(f"当前发布号：{roll_back(open_platform().engine, to_release_no, by=by, why=why)}")
+    click.echo(f"当前发布版：第 {roll_back(open_platform().engine, to_release_no, by=by, why=why)} 期")
 
 
-@main.command(help="恢复一个被退回的发布版（退回之后，同样的内容不会自动再发布）。")
+@main.command(help="恢复一个被撤回的发布版（回退之后，同样的内容不会自动再发布）。")
 @click.argument("release_no", type=int)
 @click.option("--by", required=True, help="操作人")
 @click.option("--why", required=True, help="原因")
@@ -185,18 +185,18 @@ def reinstate(release_no: int, by: str, why: str) -> None:
     from orchestration.platform import open_platform
     from publish import releases
 
-    click.echo(f"当前发布号：{releases.reinstate(open_platform().engine, release_no, by=by, why=why)}")
+    click.echo(f"当前发布版：第 {releases.reinstate(open_platform().engine, release_no, by=by, why=why)} 期")
 
 
-@main.command(help="清理旧发布版的行；当前版、可退回的版和季度档案保留。")
-@click.option("--keep", default=14, show_default=True, help="可退回的版数")
+@main.command(help="清理旧发布版的行；当前版、可回退的版和季度档案保留。")
+@click.option("--keep", default=14, show_default=True, help="可回退的版数")
 def prune(keep: int) -> None:
     """Delete the rows of old releases."""
     from orchestration.platform import open_platform
     from publish.releases import prune_releases
 
     pruned = prune_releases(open_platform().engine, keep)
-    click.echo(f"已清理发布号：{'、'.join(map(str, pruned)) or '无'}")
+    click.echo(f"已清理的期：{'、'.join(map(str, pruned)) or '无'}")
 
 
 @main.command(help="查一个编号现在指向谁（合并后的编号会一直可查）。")

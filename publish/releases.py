@@ -186,13 +186,13 @@ def freeze_quarter(engine: Engine, quarter_start: date, *, by: str = NIGHTLY) ->
     """
     if quarter_start.day != 1 or quarter_start.month not in (1, 4, 7, 10):
         raise PermanentError(
-            "定格季度存档", came=quarter_start.isoformat(), expected="季度首日，例如 2026-07-01"
+            "冻结季度档案", came=quarter_start.isoformat(), expected="季度首日，例如 2026-07-01"
         )
 
     def freeze(connection: Connection) -> int:
         pointer = _locked_pointer(connection)
         if pointer.release_no is None:
-            raise GateRefusal("not_allowed", "尚无发布，没有可以定格的内容。")
+            raise GateRefusal("not_allowed", "尚无发布，没有可以冻结的内容。")
         frozen: int | None = connection.execute(
             text("select release_no from release.archive where quarter_start = :quarter_start"),
             {"quarter_start": quarter_start},
@@ -200,7 +200,7 @@ def freeze_quarter(engine: Engine, quarter_start: date, *, by: str = NIGHTLY) ->
         if frozen is not None and frozen != pointer.release_no:
             raise GateRefusal(
                 "not_allowed",
-                f"{quarter_start} 起的季度已定格为第 {frozen} 期，存档不可更改（当前为第 {pointer.release_no} 期）。",
+                f"{quarter_start} 起的季度已冻结为第 {frozen} 期，档案不可更改（当前为第 {pointer.release_no} 期）。",
             )
         if frozen is None:
             connection.execute(
@@ -212,7 +212,7 @@ def freeze_quarter(engine: Engine, quarter_start: date, *, by: str = NIGHTLY) ->
             )
         return int(pointer.release_no)
 
-    return _stated(engine, "定格季度存档", freeze)
+    return _stated(engine, "冻结季度档案", freeze)
 
 
 def prune_releases(engine: Engine, keep: int) -> list[int]:

@@ -36,7 +36,7 @@ _LONGEST_BACK_OFF: Final = timedelta(hours=1)
 # Two mails in a row that cannot be handed over are the server's trouble, not the mails'.
 _FAILURES_THAT_END_A_PASS: Final = 2
 
-_SUITE_TITLES: Final = {"delivery": "交付批次", "staging": "标准化层", "master": "主档"}
+_SUITE_TITLES: Final = {"delivery": "来件", "staging": "暂存", "master": "主档"}
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _SUBJECT_LENGTH: Final = 100
 _TEXT_LENGTH: Final = 400
 
 _RED, _AMBER = "#b42318", "#b54708"
-_STATUS_NAMES: Final = {"refused": "退回", "held": "待核对"}
+_STATUS_NAMES: Final = {"refused": "拒收", "held": "扣留"}
 _PROBLEM_NAMES: Final = {
     "raised": "检查出错",
     "no_rows_seen": "有数据却检查了 0 行",
@@ -36,8 +36,8 @@ _PROBLEM_NAMES: Final = {
 }
 _NEXT_STEPS: Final = {
     "delivery": (
-        "待核对的批次：在 Dagster 界面或表 ops.delivery 中看原因，确认数据无误后放行，否则请部门重报。",
-        "退回的批次：把回执文件夹中该批次的回执转给送达部门，按原因改正后重新送达。",
+        "扣留的来件：看原因并核对；确认数据无误后用 yihu delivery release 放行，否则请部门重报。",
+        "拒收的来件：把回执文件夹中这次来件的回执转给报送部门，按原因改正后重新报送。",
     ),
     "check": (
         "在 Dagster 界面打开该检查，或查询表 quality.check_result，确认是数据问题还是程序问题。",
@@ -48,16 +48,16 @@ _NEXT_STEPS: Final = {
         "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
     ),
     "准确率未达标": (
-        "按抽查核实表中查出的错误，请部门更正来源数据后重报。",
+        "按核查表中查出的错误，请部门更正来源数据后重报。",
         "重新运行刷新，并在下一次抽查中核实更正的效果。",
     ),
     "准确率证据不足": (
-        "收齐已下发的抽查核实表，送达 supervision/audit_return 文件夹；仍不够时按所需户数加做抽查。",
+        "收齐已下发的核查表，放入来件文件夹的 supervision/audit_return；仍不够时按所需户数加做抽查。",
         "重新运行刷新；证据足够后自动恢复发布。",
     ),
     "refresh": (
         "在 Dagster 界面打开失败的运行，查看出错的一步和原因。",
-        "排除后重新运行刷新；同样的送达会得到同样的结果。",
+        "排除后重新运行刷新；同样的来件会得到同样的结果。",
     ),
 }
 
@@ -105,9 +105,9 @@ def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     refused_count = sum(item["status"] == "refused" for item in items)
     title = one_line(payload["list_title"], 40)
     if len(items) == 1:
-        headline = f"{title}批次 {items[0]['delivery_id']} {'被退回' if refused_count else '待核对'}"
+        headline = f"{title}来件 {items[0]['delivery_id']} 被{'拒收' if refused_count else '扣留'}"
     else:
-        headline = f"{title} {len(items)} 个批次未入库"
+        headline = f"{title} {len(items)} 件来件未入库"
     return headline, {
         "accent": _RED if refused_count else _AMBER,
         "list_title": title,

@@ -32,7 +32,7 @@ FAILED: Final = "failed"
 INSUFFICIENT: Final = "insufficient"
 
 # The suites without whose results nothing is known about a build; deliveries may have nothing new to check.
-_REQUIRED_SUITES: Final = {"staging": "标准化层", "master": "主档"}
+_REQUIRED_SUITES: Final = {"staging": "暂存", "master": "主档"}
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,13 @@ def _decide_accuracy(
     goal = f"{limits.target_code} 目标 {percent(limits.target)}"
     if fields.ratio is None or fields.lower is None:
         period = f"{evidence.begins} 至 {as_of}"
-        return INSUFFICIENT, [f"准确率证据不足：{period} 没有可用的抽查结果，请收回并送达抽查核实表"], None
+        return (
+            INSUFFICIENT,
+            [
+                f"准确率证据不足：{period} 没有可用的抽查结果，请收回核查表，放入来件文件夹的 supervision/audit_return"
+            ],
+            None,
+        )
     basis = f"抽查 {fields.household_count} 户、{fields.field_count} 个字段"
     figures = (
         f"信息准确率 {percent(fields.ratio)}，{percent(limits.confidence)} 置信下限 {percent(fields.lower)}"
@@ -312,7 +318,7 @@ def _register_size(frame: Mapping[Stratum, int]) -> int:
 
 
 def _check_label(check: Row[Any]) -> str:
-    delivery = f"，批次 {check.delivery_id}" if check.delivery_id else ""
+    delivery = f"，来件 {check.delivery_id}" if check.delivery_id else ""
     return f"{check.table_name}.{check.check_name}{delivery}"
 
 

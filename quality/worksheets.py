@@ -37,7 +37,7 @@ _FILLED_IN: Final = {"核实结果", "核实值", "核查人", "核查日期", "
 # Shown as comments on the headers: a second sheet would be one more table for a reader to tell from data.
 _COMMENTS: Final = {
     "抽查编号": "每一行核查一户或一人的一个字段。灰色各列请勿改动；黄色各列由核查人填写。\n"
-    "请由未走访过该户的人员核查。填好后原样存为 xlsx，放入送达文件夹的 supervision/audit_return 下。",
+    "请由未走访过该户的人员核查。填好后原样存为 xlsx，放入来件文件夹的 supervision/audit_return 下。",
     "登记值": "证件号码和电话只给出遮盖后的样子，请核对未遮盖的各位。",
     "核实结果": "正确、错误、已变更（登记时正确，其后发生变化）、无法核实、不适用。\n"
     "至少上门三次（含晚间和周末）仍见不到人的，选“无法核实”。",
@@ -70,7 +70,7 @@ def write_work_sheets(folder: Path, month: date, lines: Iterable[SheetLine]) -> 
         by_community.setdefault(line.community_name, []).append(line)
     paths = []
     for community_name, group in sorted(by_community.items()):
-        path = folder / f"抽查核实表_{month:%Y%m}_{_for_file_name(community_name)}.xlsx"
+        path = folder / f"核查表_{month:%Y%m}_{_for_file_name(community_name)}.xlsx"
         write_private_file(path, _workbook(month, group), replace=True)
         paths.append(path)
     return paths
@@ -84,7 +84,7 @@ def _workbook(month: date, lines: Sequence[SheetLine]) -> bytes:
     workbook = Workbook()
     sheet = workbook.active
     assert sheet is not None
-    sheet.title = "抽查核实表"
+    sheet.title = "核查表"
     sheet.append(list(HEADERS))
     for line in lines:
         sheet.append(

@@ -150,7 +150,7 @@ def _summary(console: Console, home: Path, evaluation: Evaluation, begun: float)
     platform = open_platform()
     console.rule("[bold]结果[/bold]", align="left")
     table = Table(title="来件", title_justify="left")
-    for column in ("清单", "来件", "行数", "接收", "隔离", "警告"):
+    for column in ("清单", "来件", "行数", "接收", "隔离", "提示"):
         table.add_column(column, justify="left" if column == "清单" else "right")
     with platform.engine.connect() as connection:
         for row in connection.execute(

@@ -55,7 +55,7 @@ def read_workbook(content: bytes) -> Content:
     visible = {meta.name: "Visible" in str(meta.visible) for meta in metadata}
     worksheets = [meta.name for meta in metadata if "WorkSheet" in str(meta.typ)]
     if not worksheets:
-        raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把名单放在第一张工作表后重新报送。")
+        raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把清单放在第一张工作表后重新报送。")
     streamed = _StreamedWorkbook(content) if far_sheets else None
     sheets = []
     titles: set[str] = set()

@@ -46,7 +46,7 @@ def release(
     )
     page = write_release_page(engine, platform.settings.home / "releases")
     metadata: dict[str, dg.MetadataValue | str | int] = {
-        "发布号": outcome.release_no,
+        "期号": outcome.release_no,
         "页面": dg.MetadataValue.path(str(page)),
         "结果": "已发布新版" if isinstance(outcome, Published) else "内容没有变化，沿用当前发布版",
     }
@@ -68,4 +68,4 @@ def archive(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platfo
     """Freeze the current release as the archive of the quarter of this partition."""
     quarter = date.fromisoformat(context.partition_key)
     frozen = freeze_quarter(platform.engine, quarter)
-    return dg.MaterializeResult(metadata={"季度": quarter.isoformat(), "发布号": frozen})
+    return dg.MaterializeResult(metadata={"季度": quarter.isoformat(), "期号": frozen})

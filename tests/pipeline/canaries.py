@@ -281,7 +281,7 @@ def _write_bad_files(c: Canaries, landing: Path, stamp: str) -> None:
         low_income / f"不是表{stamp}.xlsx": b"\x07\x00" + f"{c.text()} {c.id()} {c.phone()}".encode(),
         low_income / f"截断{stamp}.xlsx": _workbook(c)[:-900],
         low_income / f"两张表{stamp}.xlsx": _workbook(c),
-        landing / "supervision" / "audit_return" / f"抽查核实表_金丝雀{stamp}.csv": (
+        landing / "supervision" / "audit_return" / f"核查表_金丝雀{stamp}.csv": (
             "抽查编号,家庭ID,人员ID,社区,核查字段,登记值,核实结果,核实值,核查人,核查日期,备注\n"
             f"HC202609-9999-1,H000000019,P000000017,平安里社区,证件号码,{c.id()},错误,{c.id()},核查员{c.phone()},2026-09-20,{c.text()}\n"
         ).encode(),

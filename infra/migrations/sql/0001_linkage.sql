@@ -119,8 +119,8 @@ comment on column linkage.model.created_at is '入库时间';
 
 comment on table linkage.record_link is '每条来源记录归属的人和户：人员记录与走访记录各占一行';
 comment on column linkage.record_link.record_id is '来源记录编号';
-comment on column linkage.record_link.list_code is '名单代码';
-comment on column linkage.record_link.delivery_id is '报送批次号';
+comment on column linkage.record_link.list_code is '清单代码';
+comment on column linkage.record_link.delivery_id is '来件编号';
 comment on column linkage.record_link.person_id is '人员编号；走访记录为空';
 comment on column linkage.record_link.household_id is '人员记录：此人现在的居住家庭；走访记录：被走访的家庭，无法判定时为空';
 comment on column linkage.record_link.link_rule is '判定依据';

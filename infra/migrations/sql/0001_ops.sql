@@ -127,7 +127,7 @@ create table ops.field_key (
 
 --- What is what, in the words of those who read the tables ------------------------------------------------
 
-comment on schema ops is '运行台账：送达、隔离、提示、刷新、告警';
+comment on schema ops is '运行台账：来件、隔离、提示、刷新、告警';
 
 comment on table ops.refresh is '刷新记录：整条流水线每运行一次一行';
 comment on column ops.refresh.refresh_id is '刷新编号';
@@ -144,19 +144,19 @@ comment on column ops.current_refresh.as_of is '业务日期';
 comment on column ops.current_refresh.run_id is 'Dagster 运行编号';
 comment on column ops.current_refresh.started_at is '开始时刻（UTC）';
 
-comment on table ops.contract is '清单契约：每种清单一行，由契约文件写入';
+comment on table ops.contract is '数据约定：每种清单一行，由约定文件写入';
 comment on column ops.contract.list_code is '清单代码';
-comment on column ops.contract.department is '送达部门（落地文件夹名）';
+comment on column ops.contract.department is '报送部门（来件文件夹下的文件夹名）';
 comment on column ops.contract.title is '清单名称';
 comment on column ops.contract.grain is '一行代表什么';
-comment on column ops.contract.version is '契约版本';
+comment on column ops.contract.version is '数据约定的版本';
 comment on column ops.contract.semantics is '更新方式：snapshot 全量快照，upsert 按键更新，append 追加';
-comment on column ops.contract.rhythm is '送达周期';
-comment on column ops.contract.due_day is '应送达的日（每周期内第几日）';
+comment on column ops.contract.rhythm is '报送周期';
+comment on column ops.contract.due_day is '应报送的日（每周期内第几日）';
 comment on column ops.contract.legal_basis is '处理的法律依据';
 comment on column ops.contract.purpose is '处理目的';
 
-comment on table ops.contract_column is '契约的列：每种清单的每一列一行';
+comment on table ops.contract_column is '数据约定的列：每种清单的每一列一行';
 comment on column ops.contract_column.list_code is '清单代码';
 comment on column ops.contract_column.column_name is '列名';
 comment on column ops.contract_column.position is '列序';
@@ -168,12 +168,12 @@ comment on column ops.contract_column.allowed_codes is '允许的代码';
 comment on column ops.contract_column.data_class is '数据级别：P0 汇总，P1 内部，P2 个人，P3 敏感，P4 受限';
 comment on column ops.contract_column.is_encrypted is '是否只以密文存放';
 
-comment on table ops.delivery is '送达台账：每个文件或每次拉取一行';
-comment on column ops.delivery.delivery_id is '送达编号';
-comment on column ops.delivery.department is '送达部门';
+comment on table ops.delivery is '来件台账：每个文件或每次拉取一行';
+comment on column ops.delivery.delivery_id is '来件编号';
+comment on column ops.delivery.department is '报送部门';
 comment on column ops.delivery.list_code is '清单代码';
 comment on column ops.delivery.file_name is '文件名';
-comment on column ops.delivery.source_path is '文件在落地文件夹下的路径';
+comment on column ops.delivery.source_path is '文件的完整路径';
 comment on column ops.delivery.file_modified_ns is '文件修改时刻（纳秒），与大小一起用来略过已看过的文件';
 comment on column ops.delivery.file_size is '文件大小（字节）';
 comment on column ops.delivery.content_sha256 is '内容的 SHA-256';
@@ -181,37 +181,37 @@ comment on column ops.delivery.snapshot_date is '清单所述状况的日期';
 comment on column ops.delivery.snapshot_date_source
 is '日期来历：note_row 填表日期，file_name 文件名，watermark 拉取水位，arrival 到达时刻';
 comment on column ops.delivery.received_at is '收到时刻（UTC）';
-comment on column ops.delivery.status is '状态：loaded 已入库，held 待确认，refused 已拒收，duplicate 重复';
-comment on column ops.delivery.reason_code is '暂停或拒收的原因代码';
-comment on column ops.delivery.reason is '暂停、拒收或重复的原因';
+comment on column ops.delivery.status is '状态：loaded 接收，held 扣留，refused 拒收，duplicate 重复';
+comment on column ops.delivery.reason_code is '扣留或拒收的原因代码';
+comment on column ops.delivery.reason is '扣留、拒收或重复的原因';
 comment on column ops.delivery.row_count is '数据行数';
 comment on column ops.delivery.accepted_count is '接收行数';
 comment on column ops.delivery.quarantined_count is '隔离行数';
 comment on column ops.delivery.warning_count is '提示条数';
-comment on column ops.delivery.duplicate_of is '与哪次送达内容相同';
-comment on column ops.delivery.contract_version is '所依契约的版本';
+comment on column ops.delivery.duplicate_of is '与哪次来件内容相同';
+comment on column ops.delivery.contract_version is '所依数据约定的版本';
 comment on column ops.delivery.layout is '识别出的版式：工作表、表头行、列对应、编码等';
 comment on column ops.delivery.released_by is '由谁确认放行';
 comment on column ops.delivery.released_at is '放行时刻（UTC）';
 
 comment on table ops.quarantined_row is '隔离行：无法使用的数据行，每行一条';
-comment on column ops.quarantined_row.delivery_id is '送达编号';
+comment on column ops.quarantined_row.delivery_id is '来件编号';
 comment on column ops.quarantined_row.sheet_name is '工作表名；单表文件为空';
 comment on column ops.quarantined_row.row_number is '行号，按人在文件中数的行';
 comment on column ops.quarantined_row.rule is '违反的规则';
 comment on column ops.quarantined_row.column_name is '有关的列';
-comment on column ops.quarantined_row.message is '给送达部门的说明，不含个人数据';
+comment on column ops.quarantined_row.message is '给报送部门的说明，不含个人数据';
 comment on column ops.quarantined_row.row_encrypted is '整行的密文';
 
 comment on table ops.row_warning is '行内提示：行已接收，其中有误的值另存于此';
 comment on column ops.row_warning.warning_id is '提示编号';
-comment on column ops.row_warning.delivery_id is '送达编号';
+comment on column ops.row_warning.delivery_id is '来件编号';
 comment on column ops.row_warning.record_id is '记录编号';
 comment on column ops.row_warning.sheet_name is '工作表名；单表文件为空';
 comment on column ops.row_warning.row_number is '行号，按人在文件中数的行';
 comment on column ops.row_warning.rule is '违反的规则';
 comment on column ops.row_warning.column_name is '有关的列';
-comment on column ops.row_warning.message is '给送达部门的说明，不含个人数据';
+comment on column ops.row_warning.message is '给报送部门的说明，不含个人数据';
 comment on column ops.row_warning.value_encrypted is '原值的密文';
 
 comment on table ops.alert is '告警邮件的发件箱：只有模板和数字，没有个人数据';

@@ -23,7 +23,7 @@ where suite = 'delivery';
 comment on table quality.check_result is '每次刷新中每项检查的结果，只有计数，没有任何数据值';
 comment on column quality.check_result.check_result_id is '检查结果编号';
 comment on column quality.check_result.refresh_id is '所属刷新（ops.refresh）';
-comment on column quality.check_result.suite is '检查组：delivery 交付批次，staging 标准化层，master 主档';
+comment on column quality.check_result.suite is '检查组：delivery 来件，staging 暂存，master 主档';
 comment on column quality.check_result.table_name is '被检查的表';
 comment on column quality.check_result.check_name is '检查的名称，英文论断句';
 comment on column quality.check_result.title is '检查的中文说明';
@@ -31,7 +31,7 @@ comment on column quality.check_result.severity is '严重程度：error 未通�
 comment on column quality.check_result.is_passed is '是否通过；检查本身出错或有数据却检查了 0 行一律为未通过';
 comment on column quality.check_result.checked_count is '检查的行数，由 SQL 计数；检查出错时为空';
 comment on column quality.check_result.failed_count is '不合格的行数，由 SQL 计数；检查出错时为空';
-comment on column quality.check_result.detail is '限值、批次编号、出错类型等，不含任何数据值';
+comment on column quality.check_result.detail is '限值、来件编号、出错类型等，不含任何数据值';
 comment on column quality.check_result.checked_at is '检查时间';
 
 create table quality.audit_draw (

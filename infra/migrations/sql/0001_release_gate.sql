@@ -250,7 +250,7 @@ begin
             and r.as_of >= new.quarter_start
     ) then
         raise exception using errcode = 'YH005',
-            message = format('第 %s 期不能作为 %s 起这一季度的存档：该期未发布、已清理，或数据日期早于该季度。',
+            message = format('第 %s 期不能作为 %s 起这一季度的档案：该期未发布、已清理，或数据日期早于该季度。',
                 new.release_no, new.quarter_start);
     end if;
     return new;
@@ -297,7 +297,7 @@ begin
         ))
     then
         raise exception using errcode = 'YH004',
-            message = format('第 %s 期已封存，不可更改；当前期、可回退的一期和季度存档不可清理。', old.release_no);
+            message = format('第 %s 期已封存，不可更改；当前期、可回退的一期和季度档案不可清理。', old.release_no);
     end if;
     return new;
 end

@@ -1,6 +1,6 @@
 -- What others see of a release: Chinese comments, the views of the current release, and who may do what.
 
-comment on schema release is '历次发布：按期号封存的数据、发布指针、季度存档（仅供平台内部使用）';
+comment on schema release is '历次发布：按期号封存的数据、发布指针、季度档案（仅供平台内部使用）';
 comment on schema published is '当前发布：各部门查询的接口，每张视图只含当前一期';
 
 comment on table release.person is '人员：每行一名居民';
@@ -22,7 +22,7 @@ comment on column release.person.is_disabled is '是否为持证残疾人';
 comment on column release.person.disability_category_code is '残疾类别代码（GB/T 26341）';
 comment on column release.person.disability_level_code is '残疾等级代码，1 为最重';
 comment on column release.person.has_family_doctor is '是否已签约家庭医生';
-comment on column release.person.list_count is '出现在几种名单中';
+comment on column release.person.list_count is '出现在几种清单中';
 comment on column release.person.source_record_count is '归到此人名下的来源记录行数';
 comment on column release.person.valid_from is '现状起始日期';
 comment on column release.person.valid_to is '现状终止日期（不含当日）；空为至今有效';
@@ -57,7 +57,7 @@ comment on column release.household_member.valid_to is '居住终止日期（不
 
 comment on table release.source_record is '来源对照：每行为一条已接收的来源记录及其归属';
 comment on column release.source_record.release_no is '期号';
-comment on column release.source_record.list_code is '名单代码';
+comment on column release.source_record.list_code is '清单代码';
 comment on column release.source_record.delivery_id is '交付编号';
 comment on column release.source_record.file_name is '文件名';
 comment on column release.source_record.sheet_name is '工作表名；文本文件和只有一张表的工作簿为空';
@@ -113,11 +113,11 @@ comment on column release.pointer_history.move is '移动：publish 发布，rol
 comment on column release.pointer_history.moved_by is '移动人';
 comment on column release.pointer_history.reason is '移动原因';
 
-comment on table release.archive is '季度存档：每行为一个季度定格的一期，永久保留';
+comment on table release.archive is '季度档案：每行为一个季度冻结的一期，永久保留';
 comment on column release.archive.quarter_start is '季度首日';
 comment on column release.archive.release_no is '期号';
-comment on column release.archive.frozen_at is '定格时间';
-comment on column release.archive.frozen_by is '定格人';
+comment on column release.archive.frozen_at is '冻结时间';
+comment on column release.archive.frozen_by is '冻结人';
 
 -- The interface ----------------------------------------------------------------------------------------------
 

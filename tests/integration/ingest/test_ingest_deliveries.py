@@ -727,11 +727,11 @@ def test_receipts_say_row_column_and_remedy_and_hold_no_formula(put, take, wareh
                     assert cell.data_type != "f"
                     assert not (isinstance(cell.value, str) and cell.value[:1] in "=+-@")
     summary = {row[0]: row[1] for row in books["loaded"]["回执"].iter_rows(values_only=True)}
-    assert (summary["处理结果"], summary["数据行数"], summary["收下"]) == ("已收下", 21, 21)
+    assert (summary["处理结果"], summary["数据行数"], summary["接收"]) == ("接收", 21, 21)
     details = list(books["loaded"]["逐行问题"].iter_rows(values_only=True))[1:]
     wrong_digit = [row for row in details if row[4] == "证件号码的校验码不对，至少有一位录错"]
     assert [(row[1], row[2], row[3], row[5]) for row in wrong_digit] == [
-        (22, "公民身份号码", "已收下", "对照证件改正")
+        (22, "公民身份号码", "接收", "对照证件改正")
     ]
     refused = {row[0]: row[1] for row in books["refused"]["回执"].iter_rows(values_only=True)}
     assert "文件是空的" in refused["原因"]

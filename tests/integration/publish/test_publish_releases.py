@@ -255,7 +255,7 @@ def test_a_quarter_is_frozen_once(engine: Engine, register: Register) -> None:
     assert freeze_quarter(engine, quarter) == 1
     assert freeze_quarter(engine, quarter) == 1
     release_wave(register, 2)
-    with pytest.raises(PermanentError, match="已定格为第 1 期"):
+    with pytest.raises(PermanentError, match="已冻结为第 1 期"):
         freeze_quarter(engine, quarter)
     assert register.published("select quarter_start, release_no from release.archive") == [(quarter, 1)]
 

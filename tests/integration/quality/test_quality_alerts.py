@@ -211,7 +211,7 @@ class TestDelivery:
         assert deliver_alerts(engine, transport, settings, NOW).sent_count == 0
         messages = received(sink)
         assert [message["Subject"] for message in messages] == [
-            f"【一户】低保对象花名册批次 {delivery_id} 待核对",
+            f"【一户】低保对象花名册来件 {delivery_id} 被扣留",
             "【一户】7月户档未通过发布：准确率证据不足",
         ]
         assert [message["Message-ID"] for message in messages] == [

@@ -146,7 +146,7 @@ def test_sheets_are_one_a_community_with_masks_and_a_drop_down(engine: Engine, t
         connection.execute(text("update master.household set head_name = '=1+1', address = '=cmd()'"))
     draw = draw_audit(engine, MONTH, AS_OF, tmp_path / "sheets")
     assert [path.name for path in draw.sheets] == [
-        f"抽查核实表_202607_{name}.xlsx" for name in sorted(["甲社区", "乙社区", "丙社区"])
+        f"核查表_202607_{name}.xlsx" for name in sorted(["甲社区", "乙社区", "丙社区"])
     ]
     rows = [row for path in draw.sheets for row in sheet_rows(path)]
     assert len(rows) == draw.item_count

@@ -105,16 +105,16 @@ class TestSubjects:
                 verdict_payload(status="failed", failed_check_count=2),
                 "【一户】7月户档未通过发布：检查未通过",
             ),
-            ("delivery", delivery_payload(delivery_item()), "【一户】低保对象花名册批次 7 待核对"),
+            ("delivery", delivery_payload(delivery_item()), "【一户】低保对象花名册来件 7 被扣留"),
             (
                 "delivery",
                 delivery_payload(delivery_item(status="refused")),
-                "【一户】低保对象花名册批次 7 被退回",
+                "【一户】低保对象花名册来件 7 被拒收",
             ),
             (
                 "delivery",
                 delivery_payload(delivery_item(), delivery_item(8)),
-                "【一户】低保对象花名册 2 个批次未入库",
+                "【一户】低保对象花名册 2 件来件未入库",
             ),
             ("check", check_payload(), "【一户】主档 2 项检查未通过"),
             ("refresh", REFRESH, "【一户】7月31日的刷新失败"),
@@ -170,8 +170,8 @@ class TestBodies:
     def test_a_storm_is_a_digest(self) -> None:
         message = build("delivery", delivery_payload(*[delivery_item(number) for number in range(1, 501)]))
         content = part(message, "plain")
-        assert content.count("待核对：") == LISTED_ITEMS
-        assert f"另有 {500 - LISTED_ITEMS} 个批次" in content
+        assert content.count("扣留：") == LISTED_ITEMS
+        assert f"另有 {500 - LISTED_ITEMS} 件来件" in content
 
     def test_street_is_named_or_left_out(self) -> None:
         assert "望江街道" in part(build("refresh", REFRESH), "html")
