@@ -14,6 +14,7 @@ import pytest
 
 from infra.mail_sink import MailSink
 from infra.postgres import EmbeddedServer
+from tests.pipeline.platform_process import PlatformProcess, Street
 from tests.pipeline.street import Home, Story, live
 
 
@@ -54,3 +55,29 @@ def home() -> Iterator[Home]:
 @pytest.fixture(scope="session")
 def story(home: Home) -> Story:
     return live(home)
+
+
+@pytest.fixture
+def home_folder() -> Iterator[Path]:
+    """A folder for one more platform, reached by commands only; its server is removed with it."""
+    yield from _folder()
+
+
+@pytest.fixture(scope="session")
+def street() -> Iterator[Street]:
+    for folder in _folder():
+        platform = PlatformProcess(folder)
+        platform.python("-m", "tests.pipeline.ready_street", str(folder), "200")
+        with platform.connect("postgres") as connection:
+            connection.execute("create database before template yihu")
+        yield Street(platform)
+
+
+def _folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="yihu-pipeline-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        EmbeddedServer(folder / "home").remove()
+        shutil.rmtree(folder)
