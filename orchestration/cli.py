@@ -224,13 +224,16 @@ def train() -> None:
 
 
 @main.command(help="立即发送等待中的告警邮件。")
-def alerts() -> None:
+@click.option("--again", is_flag=True, help="连同已放弃的一起重发（先排除拒收的原因）")
+def alerts(again: bool) -> None:
     """Deliver the outbox once."""
     from infra.mail import MailTransport
     from orchestration.platform import open_platform
-    from quality.alerts import deliver_alerts
+    from quality.alerts import deliver_alerts, revive_alerts
 
     platform = open_platform()
+    if again:
+        revive_alerts(platform.engine)
     report = deliver_alerts(
         platform.engine, MailTransport.from_settings(platform.settings), platform.settings
     )

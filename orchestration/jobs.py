@@ -49,13 +49,13 @@ refresh_master_nightly = dg.ScheduleDefinition(
 
 @dg.schedule(
     job=revise_archives,
-    cron_schedule="0 4 1 1,4,7,10 *",
+    cron_schedule="30 0 1 1,4,7,10 *",
     execution_timezone=TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="每季度首日凌晨 4 点（北京时间）冻结刚结束的季度的档案。",
+    description="每季度首日 0:30（北京时间，先于当晚的刷新）冻结刚结束的季度的档案。",
 )
 def revise_archives_quarterly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Freeze the quarter that ended the day before."""
+    """Freeze the quarter that ended the day before, while the release of its last day is still up."""
     yesterday = context.scheduled_execution_time - timedelta(days=1)
     quarter = QUARTERS.get_partition_key_for_timestamp(yesterday.timestamp())
     return dg.RunRequest(run_key=quarter, partition_key=quarter)

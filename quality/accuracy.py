@@ -34,7 +34,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
 
 # Outcomes of a field check, domain.md 6.1. A value that changed after it was registered was right: it counts
@@ -108,12 +107,6 @@ class AccuracyReport:
     unverifiable_ratio: Fraction | None  # unverifiable / (checked + unverifiable), unweighted
     outdated_ratio: Fraction | None  # changed / checked, unweighted: timeliness, not accuracy
     covered_frame_ratio: Fraction | None  # share of the frame in strata with at least one audited household
-
-
-def meets_target(correct: int, checked: int, target: Decimal | Fraction) -> bool:
-    """Whether correct/checked reaches the target, in whole numbers: 95.00 % passes, 94.995 % and 0/0 fail."""
-    exact = Fraction(target)
-    return checked > 0 and correct * exact.denominator >= exact.numerator * checked
 
 
 def clopper_pearson_lower(right: float, checked: float, alpha: float) -> float:

@@ -29,7 +29,6 @@ _PRESENCE_SUFFIX = {
     "bank_account": "_encrypted",
     "diagnosis": "_encrypted",
 }
-_MISSING_KIND = "missing"
 _ID_KINDS = ("valid", "checksum_wrong", "masked", "damaged", "other_document")
 _PHONE_KINDS = ("mobile", "landline", "filler", "invalid")
 

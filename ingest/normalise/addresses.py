@@ -30,9 +30,6 @@ _PART_OF_NAME: Final = re.compile(r"[东西南北中]?[东西南北中一二三�
 _NO_DWELLING: Final = re.compile(
     r"地下|车库|车位|储藏|贮藏|商铺|底商|店面|门面|门市|商业用房|工棚|工地|空挂|已拆|拆迁|对面|附近|旁边|隔壁|门口|路口|交叉口"
 )
-_INSTITUTION: Final = re.compile(
-    r"集体户|宾馆|酒店|旅馆|招待所|养老院|敬老院|福利院|医院|学校|派出所|救助站|居委会|村委会"
-)
 _OPEN_ROAD: Final = "大道|大街|胡同|横路|支路|公路|路|街|巷|弄|道|里弄"
 
 # Pieces of the tail. Digits are ASCII after folding.

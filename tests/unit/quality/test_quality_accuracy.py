@@ -1,7 +1,6 @@
 """The estimator: known figures, properties that must hold for any sample, and coverage by simulation."""
 
 import random
-from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -22,7 +21,6 @@ from quality.accuracy import (
     fields_needed,
     households_needed,
     households_without_error_needed,
-    meets_target,
     report_accuracy,
 )
 
@@ -39,29 +37,6 @@ def field(
     household_id: str, outcome: str, *, is_critical: bool = False, stratum: str = H[1], draw_id: int = 1
 ) -> AuditedField:
     return AuditedField(draw_id, stratum, household_id, None, is_critical, outcome)
-
-
-class TestTheLine:
-    @pytest.mark.parametrize(
-        ("correct", "checked", "passes"),
-        [
-            (95, 100, True),
-            (9500, 10000, True),
-            (94995, 100000, False),
-            (9499, 10000, False),
-            (0, 0, False),
-            (1, 1, True),
-            (19, 20, True),
-            (18, 19, False),
-        ],
-    )
-    def test_exactly_at_the_line(self, correct: int, checked: int, passes: bool) -> None:
-        assert meets_target(correct, checked, Decimal("0.95")) is passes
-
-    @given(st.integers(0, 10**9), st.integers(0, 10**9))
-    def test_agrees_with_exact_fractions(self, correct: int, checked: int) -> None:
-        expected = checked > 0 and Fraction(correct, checked) >= Fraction(95, 100)
-        assert meets_target(correct, checked, Decimal("0.95")) is expected
 
 
 class TestClopperPearson:
