@@ -42,6 +42,8 @@ def read_workbook(content: bytes) -> Content:
     Raises:
         UnreadableFile: With the reason for the supplier.
     """
+    from python_calamine import SheetVisibleEnum
+
     if content.startswith(_OLE):
         raise _refuse_ole(content)
     if not content.startswith(b"PK\x03\x04"):
@@ -52,7 +54,7 @@ def read_workbook(content: bytes) -> Content:
     far_sheets = _inspect_zip(content)
     workbook = _open(content)
     metadata = workbook.sheets_metadata
-    visible = {meta.name: "Visible" in str(meta.visible) for meta in metadata}
+    visible = {meta.name: meta.visible == SheetVisibleEnum.Visible for meta in metadata}
     worksheets = [meta.name for meta in metadata if "WorkSheet" in str(meta.typ)]
     if not worksheets:
         raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把清单放在第一张工作表后重新报送。")

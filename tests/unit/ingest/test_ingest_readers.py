@@ -146,6 +146,14 @@ def test_sheets_are_named_only_when_there_are_several():
     assert [sheet.name for sheet in sheets] == ["近江社区", "在水社区"]
 
 
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_a_hidden_sheet_is_told_from_a_visible_one(state):
+    content = workbook(
+        ("清单", ROWS), ("旧数据", ROWS), change=lambda book: setattr(book["旧数据"], "sheet_state", state)
+    )
+    assert [sheet.is_hidden for sheet in read_file(content, "名册.xlsx").sheets] == [False, True]
+
+
 def test_the_suffix_does_not_matter():
     assert len(read_file(workbook(), "名册.csv").sheets[0].rows) == 4
     assert len(read_file(csv_bytes(), "名册.xls").sheets[0].rows) == 4
