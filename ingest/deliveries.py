@@ -193,8 +193,20 @@ def _first_look(
         layout = _lay_out(contracts, contract, read_file(content.content, file.file_name))
     except UnreadableFile as refusal:
         return _Arrival(file, content.sha256, None, refusal)
+    except PermanentError:
+        raise  # a contract is wrong, not this file
+    except Exception as error:  # noqa: BLE001 - one bad file never stops the others; it is refused, told and mailed
+        return _Arrival(file, content.sha256, None, _beyond_us(error))
     snapshot = find_snapshot_date(layout.tables, file.file_name, arrival_day, as_of)
     return _Arrival(file, content.sha256, snapshot)
+
+
+def _beyond_us(error: Exception) -> UnreadableFile:
+    """Refusal of a file on which the program itself fails."""
+    return UnreadableFile(
+        "program_fault",
+        f"程序读不了这个文件（{type(error).__name__}）。请数据人员把文件交给开发人员；报送单位可先另存为 xlsx 或 CSV UTF-8 重新报送。",
+    )
 
 
 def _is_known(engine: Engine, file: LandedFile, sha256: str) -> bool:
@@ -319,7 +331,14 @@ def _take_in(
                     f"内容与来件 {earlier} 完全相同，不再重复登记。",
                 )
                 return _write_entry(connection, entry)
-            _judge(connection, contracts, contract, content, entry)
+            try:
+                _judge(connection, contracts, contract, content, entry)
+            except (PermanentError, DBAPIError, psycopg.Error):
+                raise
+            except Exception as error:  # noqa: BLE001 - as at the first look
+                refusal = _beyond_us(error)
+                entry.status, entry.rows = "refused", JudgedRows([], [])
+                entry.reason_code, entry.reason = refusal.code, refusal.reason
             outcome = _write_entry(connection, entry)
             if entry.status in ("loaded", "held"):
                 store_rows(connection, protector, contract, outcome.delivery_id, entry.sha256, entry.rows)

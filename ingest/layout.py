@@ -31,6 +31,7 @@ _FOOTER_WORDS: Final = re.compile(
 )
 _COMMUNITY_SHEET: Final = re.compile(r"[一-龥]{2,12}(社区|村|居委会)")
 _HEAD_CODES: Final = ("01", "02")
+_SAME_LIST_SHARE: Final = 0.7  # of the columns of the best sheet: less is an extract or a summary
 _FILLED_MERGES: Final = frozenset({"text", "address", "code", "codes", "date", "integer", "boolean"})
 
 
@@ -71,8 +72,9 @@ class Layout:
 def choose_tables(content: Content, contract: Contract) -> Layout:
     """The sheets whose header fits the contract.
 
-    Sheets with all required columns are taken; when none has them all, the ones that fit best. Hidden sheets are
-    read only when no visible one fits.
+    Sheets with all required columns are taken, and those that fit nearly as well as the best: a community's sheet
+    that lost a column is part of the list, and its rows are not passed over in silence. Hidden sheets are read only
+    when no visible one fits.
 
     Raises:
         UnreadableFile: No sheet has a header that fits.
@@ -81,9 +83,12 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     if not found:
         raise UnreadableFile("no_header", f"找不到《{contract.title}》的表头。请按填报模板的表头报送。")
     visible = [(sheet, header) for sheet, header in found if not sheet.is_hidden] or found
-    complete = [(sheet, header) for sheet, header in visible if not missing_columns(header, contract)]
     most = max(header.match.hits for _, header in visible)
-    chosen = complete or [(sheet, header) for sheet, header in visible if header.match.hits == most]
+    chosen = [
+        (sheet, header)
+        for sheet, header in visible
+        if not missing_columns(header, contract) or header.match.hits >= most * _SAME_LIST_SHARE
+    ]
     layout = Layout(chosen)
     taken = {id(sheet) for sheet, _ in chosen}
     for sheet in content.sheets:

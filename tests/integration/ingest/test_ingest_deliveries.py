@@ -460,6 +460,52 @@ def test_a_missing_community_waits_for_a_person(put, take):
     assert [(o.status, o.reason_code) for o in take()] == [("loaded", None), ("held", "community_missing")]
 
 
+@pytest.mark.parametrize("station", ["read_file", "judge_rows"])
+def test_a_file_on_which_the_program_fails_stops_no_other(put, take, monkeypatch, station):
+    from ingest import deliveries
+
+    real = getattr(deliveries, station)
+
+    def failing(first, *rest):
+        if station == "read_file" and b"poison" in first:
+            raise IndexError(made_id(1))
+        if station == "judge_rows" and "poison" in str(first := list(first)):
+            raise IndexError(made_id(1))
+        return real(first, *rest)
+
+    monkeypatch.setattr(deliveries, station, failing)
+    poison = [("测试甲", "男", made_id(1), *[""] * 5, "poison", *[""] * 5)]
+    put("civil_affairs/disabled", "a202606.csv", csv_bytes(DISABLED_HEADER, poison))
+    put("civil_affairs/disabled", "b202607.csv", csv_bytes(DISABLED_HEADER, disabled_rows(3)))
+    outcomes = {o.file_name: o for o in take()}
+    assert (outcomes["a202606.csv"].status, outcomes["a202606.csv"].reason_code) == (
+        "refused",
+        "program_fault",
+    )
+    assert "IndexError" in outcomes["a202606.csv"].reason
+    assert made_id(1) not in outcomes["a202606.csv"].reason
+    assert outcomes["b202607.csv"].status == "loaded"
+    assert take() == []
+
+
+def test_a_sheet_that_lost_a_required_column_is_not_passed_over(put, take):
+    """One community's sheet without names: its rows are counted, and a person decides."""
+    book = openpyxl.Workbook()
+    rows = disabled_rows(8)
+    for line in (DISABLED_HEADER, *rows[:5]):
+        book.active.append(line)
+    other, extract = book.create_sheet("在水社区"), book.create_sheet("新增")
+    for line in (DISABLED_HEADER[1:], *(row[1:] for row in rows[5:])):
+        other.append(line)
+    for line in (DISABLED_HEADER[1:5], *(row[1:5] for row in rows[:2])):
+        extract.append(line)
+    out = io.BytesIO()
+    book.save(out)
+    put("civil_affairs/disabled", "a202607.xlsx", out.getvalue())
+    (outcome,) = take()
+    assert (outcome.status, outcome.reason_code, outcome.row_count) == ("held", "required_column_missing", 8)
+
+
 def test_footers_do_not_count_as_bad_rows(put, take):
     rows = [*disabled_rows(4), ("小计", "4人"), ("合计", "4人"), ("填表人：甲", "审核人：乙")]
     put("civil_affairs/disabled", "a202607.csv", csv_bytes(DISABLED_HEADER, rows))
