@@ -28,6 +28,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg.sql import SQL, Identifier
@@ -44,6 +45,22 @@ hypothesis_settings.register_profile(
     "yihu", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("yihu")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell xdist the groups of the tests.
+
+    pytest-xdist 3.8 writes the group where pytest 9.2 no longer reads it, and the groups fall apart without a word
+    (pytest-xdist issue 1386): tests that share a home would each build it twice, tests that build on each other would
+    run in two homes. To be deleted with the first xdist that knows pytest 9.2.
+    """
+    if not getattr(config.option, "loadgroup", False):  # set by xdist, in its workers only
+        return
+    for item in items:
+        for mark in item.iter_markers("xdist_group"):
+            item._id = NodeId.parse(f"{item.nodeid}@{mark.args[0]}")
+
 
 TEMPLATE = "yihu_template"
 _FAST_AND_UNSAFE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
