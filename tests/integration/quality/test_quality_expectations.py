@@ -172,6 +172,26 @@ class TestDeliveries:
         assert CANARY not in str(stored)
         assert CANARY not in repr(results)
 
+    @pytest.mark.parametrize(
+        ("kind", "failed"),
+        [
+            ("masked", {"id_no_is_mostly_valid"}),
+            ("damaged", {"id_no_is_mostly_valid", "id_no_is_a_column_of_ids"}),
+        ],
+    )
+    def test_a_list_of_masked_ids_is_told_and_only_a_column_of_no_ids_stops_the_release(
+        self, warehouse: Warehouse, kind: str, failed: set[str]
+    ) -> None:
+        make_contract(warehouse.engine)
+        make_delivery(warehouse.engine, 100)
+        run_script(warehouse.engine, "update raw.low_income set id_no_kind = :kind", kind=kind)
+        results = check_deliveries(warehouse.engine, new_refresh(warehouse.engine))
+        assert failed_names(results) == failed
+        stopping = {
+            result.check_name for result in results if not result.is_passed and result.severity == "error"
+        }
+        assert stopping == failed - {"id_no_is_mostly_valid"}
+
     def test_failures_are_carried_over_until_a_newer_snapshot_replaces_the_delivery(
         self, warehouse: Warehouse
     ) -> None:
