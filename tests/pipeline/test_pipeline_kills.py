@@ -80,7 +80,7 @@ def kill_at(platform: PlatformProcess, table: str, mode: str) -> None:
         holder.autocommit = False
         holder.execute(f"lock table {table} in {mode} mode")
         process = platform.start("refresh", "--as-of", AS_OF)
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while not watcher.execute(
             "select exists (select from pg_locks where relation = %s::regclass and not granted)", [table]
         ).fetchone()[0]:

@@ -139,3 +139,49 @@ def test_the_text_of_an_exception_does_not_reach_dagster():
             assert not result.success
             assert not any(secret in event for event in events)
             assert any(said in event for event in events)
+
+
+def test_what_a_sensor_or_a_resource_raises_is_scrubbed(monkeypatch):
+    """Their errors land in Dagster's storage too: in ticks, and in the events of a run that never began."""
+    from orchestration import platform, sensors
+
+    secret = "330102199001011234"
+
+    def broken() -> None:
+        raise ValueError(f"row {secret}")
+
+    monkeypatch.setattr(sensors, "open_platform", broken)
+    monkeypatch.setattr(platform, "open_platform", broken)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, sensor_name="landing_sensor")
+        with pytest.raises(dg.Failure) as raised:
+            sensors.landing_sensor.evaluate_tick(context)
+        assert (raised.value.description, raised.value.__context__) == ("ValueError", None)
+
+        @dg.asset(required_resource_keys={"platform"})
+        def needing() -> None:
+            return None
+
+        result = dg.materialize(
+            [needing], instance=instance, resources=platform.RESOURCES, raise_on_error=False
+        )
+        assert not result.success
+        assert not any(secret in repr(entry) for entry in instance.all_logs(result.run_id))
+
+
+def test_a_run_that_only_took_deliveries_in_is_closed_by_the_next_refresh(story):
+    from orchestration.definitions import defs
+    from orchestration.platform import dagster_home
+
+    home = story.home
+    dagster_home(home.platform)
+    as_of = home.value("select as_of from ops.current_refresh")
+    job = defs.resolve_job_def("ingest_deliveries")
+    with dg.DagsterInstance.get() as instance:
+        run_id = job.execute_in_process(
+            run_config={"ops": {"ops__refresh": {"config": {"as_of": as_of.isoformat()}}}}, instance=instance
+        ).run_id
+    asked = "select outcome from ops.refresh where run_id = :run_id"
+    assert home.rows(asked, run_id=run_id) == [(None,)]
+    assert home.refresh(as_of) in ("released", "unchanged", "gate_refused")
+    assert home.rows(asked, run_id=run_id) == [("unchanged",)]
