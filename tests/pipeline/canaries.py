@@ -334,12 +334,12 @@ def _csv_bytes(rows: list[list[object]], encoding: str) -> bytes:
     return written.getvalue().encode(encoding)
 
 
-def delivered(landing: Path) -> Protected:
-    """What the files of a landing folder hold: ids and phones in any cell, free text in the columns meant for it."""
+def delivered(*folders: Path) -> Protected:
+    """What the files below these folders hold: ids and phones in any cell, free text in the columns meant for it."""
     ids: set[str] = set()
     phones: set[str] = set()
     texts: set[str] = set()
-    for path in sorted(landing.rglob("*")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*")):
         if path.suffix not in (".csv", ".xlsx") or not path.is_file():
             continue
         header: list[str] = []

@@ -55,7 +55,7 @@ def troubled(story: Story) -> Troubled:
     landing = story.rounds.deliver(MONTH)
     plant(canaries, landing, MONTH)
     home.deliver(landing)
-    known, truth = delivered(home.landing), delivered(home.folder / "synthetic" / "truth")
+    known = _delivered(home)
     rare = frozenset(value for value in known.texts if len(value) >= 6) - _words_of_the_repository(
         known.texts
     )
@@ -63,8 +63,8 @@ def troubled(story: Story) -> Troubled:
         home,
         canaries,
         Protected(
-            known.ids | truth.ids | canaries.ids,
-            known.phones | truth.phones | canaries.phones,
+            known.ids | canaries.ids,
+            known.phones | canaries.phones,
             rare | canaries.texts,
         ),
     )
@@ -81,6 +81,11 @@ def troubled(story: Story) -> Troubled:
         troubled.protected.texts | canaries.texts,
     )
     return troubled
+
+
+def _delivered(home: Home) -> Protected:
+    """All that lists, returned sheets and the truth behind them hold; damaged copies hold nothing else."""
+    return delivered(home.folder / "synthetic", home.landing / "supervision")
 
 
 def _yihu(home: Home, *arguments: str) -> tuple[int, bytes]:
@@ -367,7 +372,7 @@ def test_failures_are_told_without_values(troubled):
 def test_free_text_of_few_words_is_no_cell_of_any_table(troubled):
     """What is too common to search for in files (残疾人) still is no cell of a table outside reference data."""
     home = troubled.home
-    common = {value.encode() for value in delivered(home.landing).texts} - {b""}
+    common = {value.encode() for value in _delivered(home).texts} - {b""}
     reference = b"\n".join(
         content for name, content in _database(home, "warehouse") if name.startswith("reference.")
     )
