@@ -5,16 +5,13 @@ more.
 """
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from infra.mail_sink import MailSink
-from infra.postgres import EmbeddedServer
-from tests.pipeline.platform_process import PlatformProcess, Street
+from tests.pipeline.platform_process import PlatformProcess, Street, platform_folder
 from tests.pipeline.street import Home, Story, live
 
 
@@ -22,11 +19,9 @@ from tests.pipeline.street import Home, Story, live
 def home() -> Iterator[Home]:
     from orchestration import dbt_project, platform
 
-    folder = Path(tempfile.mkdtemp(prefix="yihu-pipeline-"))
-    folder.chmod(0o755)
-    landing = folder / "landing"
-    landing.mkdir()
-    with MailSink(folder / "mails") as sink:
+    with platform_folder("pipeline") as folder, MailSink(folder / "mails") as sink:
+        landing = folder / "landing"
+        landing.mkdir()
         before = dict(os.environ)
         for name in [name for name in os.environ if name.startswith("YIHU_")]:
             del os.environ[name]
@@ -48,8 +43,6 @@ def home() -> Iterator[Home]:
             dbt_project.manifest_path.cache_clear()
             os.environ.clear()
             os.environ |= before
-            EmbeddedServer(folder / "home").remove()
-            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -60,24 +53,15 @@ def story(home: Home) -> Story:
 @pytest.fixture
 def home_folder() -> Iterator[Path]:
     """A folder for one more platform, reached by commands only; its server is removed with it."""
-    yield from _folder()
+    with platform_folder("pipeline") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def street() -> Iterator[Street]:
-    for folder in _folder():
+    with platform_folder("pipeline") as folder:
         platform = PlatformProcess(folder)
         platform.python("-m", "tests.pipeline.ready_street", str(folder), "200")
         with platform.connect("postgres") as connection:
             connection.execute("create database before template yihu")
         yield Street(platform)
-
-
-def _folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="yihu-pipeline-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        EmbeddedServer(folder / "home").remove()
-        shutil.rmtree(folder)

@@ -1,16 +1,33 @@
-"""The `yihu` command in processes of its own, and the database behind it, for tests of one home."""
+"""A folder for a platform, the `yihu` command in processes of its own, and the database behind it, for tests of one home."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
+from infra.postgres import EmbeddedServer
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 YIHU = Path(sys.executable).with_name("yihu")
+
+
+@contextmanager
+def platform_folder(name: str) -> Iterator[Path]:
+    """A folder that the server's own user can walk into; the server of `home` in it is removed with it."""
+    folder = Path(tempfile.mkdtemp(prefix=f"yihu-{name}-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        EmbeddedServer(folder / "home").remove()
+        shutil.rmtree(folder)
 
 
 @dataclass
