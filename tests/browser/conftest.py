@@ -1,28 +1,27 @@
-"""`yihu ui` as a person starts it, on a home of its own with a small street's deliveries waiting, and Chromium to look at it."""
+"""`yihu ui` as a person starts it, on a home of its own, with a mail server on loopback, and Chromium to look at it."""
 
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from infra.postgres import EmbeddedServer
+from infra.mail_sink import MailSink
+from tests.pipeline.platform_process import YIHU, PlatformProcess, platform_folder
 from tests.synthetic.deliveries import generate
 
-YIHU = Path(sys.executable).parent / "yihu"
+T = TypeVar("T")
 CHROMIUM_FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--no-first-run",
@@ -31,23 +30,19 @@ CHROMIUM_FLAGS = [
 
 @dataclass(frozen=True)
 class Console:
-    """A running UI and daemon."""
+    """A running UI and daemon, the platform behind them, and the month's deliveries, not yet landed."""
 
-    home: Path
-    landing: Path
     address: str
-    environment: dict[str, str]
+    platform: PlatformProcess
+    deliveries: Path
+    sink: MailSink
 
-    def rows(self, sql: str) -> list[tuple]:
-        """Rows of the warehouse behind the UI."""
-        url = subprocess.run(
-            [YIHU, "url", "--plain"], env=self.environment, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        with psycopg.connect(url) as connection:
-            return connection.execute(sql).fetchall()
+    def drop_deliveries(self) -> None:
+        """Put the month's files into the landing folder, as the departments would."""
+        shutil.copytree(self.deliveries, self.platform.folder / "landing", dirs_exist_ok=True)
 
 
-def until(what: str, look: Callable[[], object], seconds: float = 150) -> object:
+def until(what: str, look: Callable[[], T | None], seconds: float = 150) -> T:
     """Look again and again until something true is seen; fails saying what was waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -58,47 +53,34 @@ def until(what: str, look: Callable[[], object], seconds: float = 150) -> object
 
 
 @contextmanager
-def running_console(home: Path, landing: Path) -> Iterator[Console]:
-    """`yihu ui` on a free port; ended with all it started."""
+def running_ui(environment: Mapping[str, str], log: Path) -> Iterator[str]:
+    """`yihu ui` on a free port, its address; ended with all it started."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("YIHU_")}
-    environment |= {"YIHU_HOME": str(home), "YIHU_LANDING": str(landing), "YIHU_UI_PORT": str(port)}
-    log = (home.parent / "ui.log").open("wb")
-    process = subprocess.Popen([YIHU, "ui"], env=environment, stdout=log, stderr=log, start_new_session=True)
-    console = Console(home, landing, f"http://127.0.0.1:{port}", environment)
+    address = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [YIHU, "ui"],
+            env={**environment, "YIHU_UI_PORT": str(port)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
 
     def answers() -> bool:
-        assert process.poll() is None, (home.parent / "ui.log").read_text(errors="replace")[-3000:]
+        assert process.poll() is None, log.read_text(errors="replace")[-3000:]
         try:
-            return urllib.request.urlopen(f"{console.address}/server_info", timeout=2).status == 200
+            return urllib.request.urlopen(f"{address}/server_info", timeout=2).status == 200
         except OSError:
             return False
 
     try:
         until("the web server answers", answers)
-        yield console
+        yield address
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
-        log.close()
-
-
-@pytest.fixture(scope="session")
-def console() -> Iterator[Console]:
-    find_chromium()
-    folder = Path(tempfile.mkdtemp(prefix="yihu-browser-"))
-    folder.chmod(0o755)
-    generate(folder / "synthetic", seed=31, households=120, months=1, first_month=date(2026, 8, 1))
-    landing = folder / "landing"
-    shutil.copytree(folder / "synthetic" / "2026-08", landing)
-    try:
-        with running_console(folder / "home", landing) as console:
-            yield console
-    finally:
-        EmbeddedServer(folder / "home").remove()
-        shutil.rmtree(folder)
 
 
 def find_chromium() -> str:
@@ -110,6 +92,24 @@ def find_chromium() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+@pytest.fixture(scope="session")
+def console() -> Iterator[Console]:
+    find_chromium()
+    with platform_folder("browser") as folder, MailSink(folder / "mails") as sink:
+        generate(folder / "synthetic", seed=31, households=150, months=1, first_month=date(2026, 8, 1))
+        (folder / "landing").mkdir()
+        platform = PlatformProcess(
+            folder,
+            {
+                "YIHU_SMTP_URL": sink.url,
+                "YIHU_MAIL_FROM": "yihu@street.example",
+                "YIHU_ALERT_RECIPIENTS": "data@street.example",
+            },
+        )
+        with running_ui(platform.environment, folder / "ui.log") as address:
+            yield Console(address, platform, folder / "synthetic" / "2026-08", sink)
 
 
 @pytest.fixture(scope="session")

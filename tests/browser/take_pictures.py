@@ -13,7 +13,7 @@ import click
 from playwright.sync_api import Browser, sync_playwright
 
 from infra.settings import load_settings, project_folder
-from tests.browser.conftest import CHROMIUM_FLAGS, find_chromium, running_console
+from tests.browser.conftest import CHROMIUM_FLAGS, find_chromium, running_ui
 
 IMAGES = project_folder() / "docs" / "images"
 
@@ -23,13 +23,13 @@ IMAGES = project_folder() / "docs" / "images"
 def main(home: Path | None) -> None:
     """Write docs/images."""
     home = (home or load_settings().home).resolve()
-    os.environ["YIHU_HOME"] = str(home)
+    environment = {**os.environ, "YIHU_HOME": str(home)}
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         picture_of_mail(browser, home)
-        with running_console(home, home / "landing") as console:
-            picture_of_graph(browser, console.address)
+        with running_ui(environment, home / "ui.log") as address:
+            picture_of_graph(browser, address)
         browser.close()
 
 
