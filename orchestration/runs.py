@@ -12,7 +12,9 @@ from infra.clock import utc_now
 from infra.errors import PermanentError
 from quality.validation import CheckResult
 
-_STATUS_NAMES: Final = {"loaded": "接收", "held": "扣留", "refused": "拒收", "duplicate": "重复"}
+# What users read for the codes of ops.delivery and of check results.
+STATUS_NAMES: Final = {"loaded": "接收", "held": "扣留", "refused": "拒收", "duplicate": "重复"}
+_SEVERITY_NAMES: Final = {"error": "错误", "warn": "提示"}
 
 
 def open_refresh(engine: Engine, as_of: date, run_id: str) -> int:
@@ -150,7 +152,7 @@ def check_result(results: Sequence[CheckResult], check_name: str | None = None) 
     failed = [result for result in results if not result.is_passed]
     errors = [result for result in failed if result.severity == "error"]
     table = "\n".join(
-        f"| {r.table_name} | {r.check_name} | {r.severity} | {r.checked_count} | {r.failed_count} |"
+        f"| {r.table_name} | {r.title} | {_SEVERITY_NAMES[r.severity]} | {r.checked_count} | {r.failed_count} |"
         for r in failed
     )
     return dg.AssetCheckResult(
@@ -196,7 +198,7 @@ def describe_deliveries(engine: Engine, run_id: str) -> list[str]:
     if taken:
         counts = "，".join(
             f"{name} {count}"
-            for status, name in _STATUS_NAMES.items()
+            for status, name in STATUS_NAMES.items()
             if (count := sum(row.status == status for row in taken))
         )
         lines = [
@@ -206,7 +208,7 @@ def describe_deliveries(engine: Engine, run_id: str) -> list[str]:
     else:
         lines = ["本次没有新来件。"]
     lines += [
-        f"  来件 {row.delivery_id}《{row.title}》{_STATUS_NAMES[row.status]}：{row.reason}"
+        f"  来件 {row.delivery_id}《{row.title}》{STATUS_NAMES[row.status]}：{row.reason}"
         for row in taken
         if row.status in ("held", "refused")
     ]
@@ -227,7 +229,7 @@ def newest_deliveries(engine: Engine, limit: int) -> list[str]:
             {"limit": limit},
         ).all()
     return [
-        f"{row.delivery_id:>5}  {row.list_code:<20} {row.snapshot:<12} {_STATUS_NAMES[row.status]}  "
+        f"{row.delivery_id:>5}  {row.list_code:<20} {row.snapshot:<12} {STATUS_NAMES[row.status]}  "
         f"行 {row.row_count} = 接收 {row.accepted_count} + 隔离 {row.quarantined_count}  {row.reason}"
         for row in rows
     ]

@@ -15,15 +15,21 @@ import click
 
 from orchestration.platform import dagster_home, open_platform
 
-MODULE = ["-m", "orchestration.definitions"]
+# Quiet: every tick of every sensor would be a line of the terminal, and the daemon changes its code server every
+# minute and warns of it. The UI shows the ticks, with their reasons.
+MODULE = ["--code-server-log-level", "error", "-m", "orchestration.definitions"]
 
 
 def commands(port: int) -> list[list[str]]:
     """Command lines of the web server and the daemon; loopback only, the UI has no login of its own."""
     binaries = Path(sys.executable).parent
     return [
-        [str(binaries / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), *MODULE],
-        [str(binaries / "dagster-daemon"), "run", *MODULE],
+        [
+            str(binaries / "dagster-webserver"),
+            *("-h", "127.0.0.1", "-p", str(port), "--dagster-log-level", "warning"),
+            *MODULE,
+        ],
+        [str(binaries / "dagster-daemon"), "run", "--log-level", "warning", *MODULE],
     ]
 
 
@@ -48,6 +54,11 @@ def serve() -> int:
     try:
         while not wanted["stop"] and all(child.poll() is None for child in children):
             time.sleep(0.5)
+        for name, child in zip(("网页服务器", "后台进程"), children, strict=True):
+            if child.poll() is not None and not wanted["stop"]:
+                click.echo(
+                    f"{name}自己结束了（退出码 {child.returncode}），界面随之结束；请重新运行。", err=True
+                )
     finally:
         end_groups(children)
     return 0 if wanted["stop"] else 1

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 from sqlalchemy import text
 
 from infra.clock import business_today, parse_date, utc_now
@@ -23,18 +24,21 @@ DELIVERY = dg.AssetKey(["ops", "delivery"])
 REFRESH = dg.AssetKey(["ops", "refresh"])
 
 
-class RefreshConfig(dg.Config):
-    """What a person may choose when starting a run by hand."""
+def _title(list_code: str) -> str:
+    """What people call a list; its code where no contract names it."""
+    return CONTRACTS[list_code].title if list_code in CONTRACTS else list_code
 
-    as_of: str = ""
-    """业务日期，例如 2026-08-31；留空表示今天（北京时间）。"""
+
+class RefreshConfig(dg.Config):
+    """What a person may choose when starting a run by hand; the launch form shows the descriptions."""
+
+    as_of: str = Field(default="", description="业务日期，例如 2026-08-31；留空表示今天（北京时间）。")
 
 
 class LandingConfig(dg.Config):
-    """Where deliveries are looked for."""
+    """Where deliveries are looked for; the launch form shows the description."""
 
-    landing: str = ""
-    """来件文件夹；留空表示设置中的文件夹（YIHU_LANDING）。"""
+    landing: str = Field(default="", description="来件文件夹；留空表示设置中的文件夹（YIHU_LANDING）。")
 
 
 @dg.asset(
@@ -103,7 +107,8 @@ def deliveries(
     context.log.info("deliveries taken in: %d", len(outcomes))
     counted = runs.delivery_totals(platform.engine)
     rows = "\n".join(
-        f"| {o.delivery_id} | {o.list_code} | {o.status} | {o.row_count} | {o.accepted_count} | {o.quarantined_count} |"
+        f"| {o.delivery_id} | {_title(o.list_code)} | {runs.STATUS_NAMES[o.status]} | {o.row_count}"
+        f" | {o.accepted_count} | {o.quarantined_count} |"
         for o in outcomes
     )
     yield dg.MaterializeResult(
@@ -159,13 +164,19 @@ def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.A
     with engine.connect() as connection:
         waiting = connection.execute(
             text(
-                "select list_code, status, count(*) from ops.delivery where status = 'held' or (status = 'refused' and received_at >= (select started_at from ops.current_refresh)) group by 1, 2 order by 1, 2"
+                "select list_code, status, count(*) as delivery_count from ops.delivery where status = 'held' or (status = 'refused' and received_at >= (select started_at from ops.current_refresh)) group by 1, 2 order by 1, 2"
             )
         ).all()
     return dg.AssetCheckResult(
         passed=not waiting,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"待处理": "; ".join(f"{code} {status} {count}" for code, status, count in waiting) or "无"},
+        metadata={
+            "待处理": "；".join(
+                f"《{_title(row.list_code)}》{runs.STATUS_NAMES[row.status]} {row.delivery_count} 件"
+                for row in waiting
+            )
+            or "无"
+        },
     )
 
 

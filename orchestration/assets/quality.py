@@ -73,14 +73,20 @@ def verdict(
     passed = judged.status == "passed"
     if not passed:
         runs.close_refresh(engine, context.run.run_id, "gate_refused")
+        # Dagster's own words for a blocking check are English; whoever opens the run reads this first.
+        context.log.error(
+            f"判定未通过，这一版不发布，已发布的旧版继续有效。原因：{'；'.join(judged.reasons)}"
+        )
     queue_alerts(engine, refresh_id)
     deliver_alerts(engine, MailTransport.from_settings(platform.settings), platform.settings)
+    # Numbers, so that Dagster draws their course.
     figures: dict[str, float] = {
-        name: value
+        f"{name}（%）": round(100 * float(value), 2)
         for name, value in {
             "准确率": judged.accuracy_ratio,
             "置信下限": judged.lower_bound_ratio,
             "置信上限": judged.upper_bound_ratio,
+            "目标": judged.target_ratio,
         }.items()
         if value is not None
     }
@@ -88,7 +94,6 @@ def verdict(
         metadata={
             "判定": {"passed": "通过", "failed": "未通过", "insufficient": "证据不足"}[judged.status],
             "原因": "；".join(judged.reasons) or "无",
-            "目标": float(judged.target_ratio),
             "抽查户数": judged.audited_household_count,
             "核查字段数": judged.audited_field_count,
             **figures,
