@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
 from infra.clock import business_today
@@ -24,10 +24,11 @@ from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from ingest.contract import Contract, load_contracts
 from ingest.guards import hold_reason
-from ingest.headers import find_header
 from ingest.landing import FileBytes, LandedFile, StillChanging, read, scan
-from ingest.layout import Layout, choose_tables, missing_columns, source_rows
+from ingest.layout import Layout, missing_columns, source_rows
+from ingest.messages import REFUSED_WITH_DELIVERY, message
 from ingest.normalise.numbers import with_numbers_hidden
+from ingest.placing import contract_of, lay_out
 from ingest.raw_tables import ensure_raw_tables
 from ingest.readers.files import read_file
 from ingest.readers.sheet import Content, UnreadableFile
@@ -36,7 +37,6 @@ from ingest.snapshot_dates import SnapshotDate, find_snapshot_date
 from ingest.storage import store_rows
 
 _NO_CONTENT_SHA256: Final = hashlib.sha256(b"").hexdigest()
-_SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -95,9 +95,10 @@ def ingest_landing(
     as_of: date | None = None,
     on_progress: OnProgress | None = None,
 ) -> list[DeliveryOutcome]:
-    """Take in everything new under ``<landing>/<department>/<list>/``.
+    """Take in everything new under ``<landing>/<department>/<list>/``; refuse what is new elsewhere in the folder.
 
-    A file is new when its absolute path, time, size and content are not in the ledger together. Files are loaded by
+    A file is new when its absolute path, time, size and content are not in the ledger together, and when it could not
+    be opened before and can be now. Files are loaded by
     snapshot date, then path, so that several months at once load in order. A file that is still growing is left for
     the next time.
 
@@ -114,7 +115,7 @@ def ingest_landing(
 
     Raises:
         TransientError: The database failed; what was loaded before stays, the rest is taken next time.
-        PermanentError: A contract contradicts itself or the tables.
+        PermanentError: A contract contradicts itself or the tables, or the landing folder cannot be opened.
     """
     contracts = load_contracts()
     ensure_raw_tables(engine, contracts)
@@ -142,21 +143,12 @@ def release_held(engine: Engine, delivery_id: int, released_by: str) -> None:
     Raises:
         PermanentError: There is no such delivery, it is not held, or it lacks a required column (nothing to release).
     """
+    action = f"放行来件 {delivery_id}"
     with engine.begin() as connection:
-        row = connection.execute(
-            text("select status, accepted_count from ops.delivery where delivery_id = :id for update"),
-            {"id": delivery_id},
-        ).first()
-        if row is None or row.status != "held":
+        held = _lock_held(connection, delivery_id, action)
+        if held.accepted_count == 0:
             raise PermanentError(
-                f"放行来件 {delivery_id}",
-                came="没有这次来件" if row is None else f"它的状态是 {row.status}",
-                expected="状态为 held 的来件",
-                next_step="用 yihu delivery list 查看来件及其状态",
-            )
-        if row.accepted_count == 0:
-            raise PermanentError(
-                f"放行来件 {delivery_id}",
+                action,
                 came="这次来件没有一行可用的数据",
                 expected="至少有一行已接收的数据",
                 next_step="请报送单位按回执改正后重新报送",
@@ -168,6 +160,66 @@ def release_held(engine: Engine, delivery_id: int, released_by: str) -> None:
             ),
             {"id": delivery_id, "released_by": released_by},
         )
+
+
+def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> None:
+    """Refuse a held delivery for good; the guard's reason stays, with who refused it, when and why added.
+
+    Its rows are kept: they are what was decided on, and every row of a readable file stays accounted for. They all
+    stand in quarantine from now on, encrypted as they were delivered, with the rule ``delivery_refused``: row_count is
+    what it was, nothing is accepted any more. Raw must let go of them, because a record id depends on the bytes alone
+    and the same file may come again: as a new delivery, for the guards to judge anew.
+
+    Raises:
+        PermanentError: There is no such delivery, it is not held, or `refused_by` or `why` is empty.
+    """
+    action = f"拒收来件 {delivery_id}"
+    who, reason = (with_numbers_hidden(" ".join(words.split())) for words in (refused_by, why))
+    if not who or not reason:
+        raise PermanentError(
+            action, came="没有写明拒收人或原因", expected="两者都写明", next_step="补上 --by 和 --why"
+        )
+    with engine.begin() as connection:
+        held = _lock_held(connection, delivery_id, action)
+        # The table name comes from a contract of ours, whose names are identifiers.
+        connection.execute(
+            text(
+                "insert into ops.quarantined_row (delivery_id, sheet_name, row_number, rule, message, row_encrypted) "
+                f"select delivery_id, sheet_name, row_number, '{REFUSED_WITH_DELIVERY}', :message, source_row_encrypted "
+                f"from raw.{held.list_code} where delivery_id = :id"
+            ),
+            {"id": delivery_id, "message": message(REFUSED_WITH_DELIVERY, is_quarantined=True)},
+        )
+        connection.execute(
+            text(f"delete from raw.{held.list_code} where delivery_id = :id"), {"id": delivery_id}
+        )
+        connection.execute(
+            text(
+                "update ops.delivery set status = 'refused', accepted_count = 0, quarantined_count = row_count, "
+                "reason = :reason where delivery_id = :id"
+            ),
+            {
+                "id": delivery_id,
+                "reason": f"{held.reason}已由 {who} 于 {business_today()} 拒收：{reason.rstrip('。')}。",
+            },
+        )
+
+
+def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any]:
+    row = connection.execute(
+        text(
+            "select list_code, status, accepted_count, reason from ops.delivery where delivery_id = :id for update"
+        ),
+        {"id": delivery_id},
+    ).first()
+    if row is None or row.status != "held":
+        raise PermanentError(
+            action,
+            came="没有这次来件" if row is None else f"它的状态是 {row.status}",
+            expected="状态为 held 的来件",
+            next_step="用 yihu delivery list 查看来件及其状态",
+        )
+    return row
 
 
 def _first_look(
@@ -183,21 +235,21 @@ def _first_look(
     except StillChanging:
         return None
     except UnreadableFile as refusal:
-        if _is_known(engine, file, _NO_CONTENT_SHA256):
+        if _is_known(engine, file, None):
             return None
         return _Arrival(file, _NO_CONTENT_SHA256, None, refusal)
     if _is_known(engine, file, content.sha256):
         return None
     try:
-        contract = _contract_of(file, contracts)
-        layout = _lay_out(contracts, contract, read_file(content.content, file.file_name))
+        contract = contract_of(contracts, file, content.content)
+        layout = lay_out(contracts, contract, read_file(content.content, file.file_name))
     except UnreadableFile as refusal:
         return _Arrival(file, content.sha256, None, refusal)
     except PermanentError:
         raise  # a contract is wrong, not this file
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others; it is refused, told and mailed
         return _Arrival(file, content.sha256, None, _beyond_us(error))
-    snapshot = find_snapshot_date(layout.tables, file.file_name, arrival_day, as_of)
+    snapshot = find_snapshot_date(layout.tables, file.file_name, arrival_day, as_of, file.sub_folder)
     return _Arrival(file, content.sha256, snapshot)
 
 
@@ -209,80 +261,22 @@ def _beyond_us(error: Exception) -> UnreadableFile:
     )
 
 
-def _is_known(engine: Engine, file: LandedFile, sha256: str) -> bool:
+def _is_known(engine: Engine, file: LandedFile, sha256: str | None) -> bool:
+    """Whether the ledger has this file with this content, or, when it cannot be read (None), with any.
+
+    A row that says the file could not be opened knows nothing of its content.
+    """
     with engine.connect() as connection:
         return bool(
             connection.scalar(
                 text(
                     "select exists (select from ops.delivery where source_path = :path and file_modified_ns = :modified "
-                    "and file_size = :size and content_sha256 = :sha256)"
+                    "and file_size = :size and (cast(:sha256 as text) is null "
+                    "or (content_sha256 = :sha256 and reason_code is distinct from 'not_permitted')))"
                 ),
                 {"path": file.source_path, "modified": file.modified_ns, "size": file.size, "sha256": sha256},
             )
         )
-
-
-def _contract_of(file: LandedFile, contracts: Mapping[str, Contract]) -> Contract:
-    contract = contracts.get(file.list_code)
-    if contract is None:
-        known = "、".join(f"{code.department}/{code.list_code}" for code in contracts.values())
-        raise UnreadableFile("unknown_list", f"没有这种清单。请放入以下文件夹之一：{known}。")
-    if contract.department != file.department:
-        raise UnreadableFile(
-            "wrong_department",
-            f"《{contract.title}》应放在 {contract.department}/{contract.list_code} 文件夹，不是 {file.department}。",
-        )
-    return contract
-
-
-def _lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Content) -> Layout:
-    """The tables of the list in a file; refused when another list fits the header clearly better."""
-    try:
-        layout = choose_tables(content, contract)
-        hits = max(header.match.hits for _, header in layout.tables)
-        is_complete = not missing_columns(layout.tables[0][1], contract)
-    except UnreadableFile:
-        layout, hits, is_complete = None, 0, False
-        if not any(sheet.rows for sheet in content.sheets):
-            raise UnreadableFile("empty_file", "文件里没有内容。请检查后重新报送。") from None
-    other = _better_list(contracts, contract, content, hits, is_complete=is_complete)
-    if other is not None:
-        raise UnreadableFile(
-            "wrong_list",
-            f"内容是《{other.title}》，不是《{contract.title}》。请放入 {other.department}/{other.list_code} 文件夹。",
-        )
-    if layout is None:
-        raise UnreadableFile(
-            "no_header", f"找不到《{contract.title}》的表头（前 15 行内）。请按填报模板的表头报送。"
-        )
-    doubled = [
-        column
-        for _, header in layout.tables
-        for name in header.match.doubled
-        if (column := contract.column(name)) is not None and column.is_required
-    ]
-    if doubled:
-        raise UnreadableFile(
-            "doubled_header", f"表头“{doubled[0].header}”出现了两次，分不清用哪一栏。请删去或改名后重新报送。"
-        )
-    return layout
-
-
-def _better_list(
-    contracts: Mapping[str, Contract], contract: Contract, content: Content, hits: int, *, is_complete: bool
-) -> Contract | None:
-    best: Contract | None = None
-    best_hits = hits
-    for other in contracts.values():
-        if other is contract:
-            continue
-        for sheet in content.sheets:
-            header = find_header(sheet.rows, other)
-            if header and not missing_columns(header, other) and header.match.hits > best_hits:
-                best, best_hits = other, header.match.hits
-    # A list that has all it needs is only somebody else's when that one fits much better.
-    margin = _SAME_LIST_HITS if is_complete else 1
-    return best if best_hits - hits >= margin else None
 
 
 def _take_in(
@@ -361,7 +355,7 @@ def _judge(
 ) -> None:
     """Fill in the entry: rows, status and reason."""
     read_content = read_file(content.content, entry.file.file_name)
-    layout = _lay_out(contracts, contract, read_content)
+    layout = lay_out(contracts, contract, read_content)
     missing = sorted({name for _, header in layout.tables for name in missing_columns(header, contract)})
     arrival_day = business_today(entry.received_at)
     rows = judge_rows(source_rows(layout, contract), contract, arrival_day, missing)

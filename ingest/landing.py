@@ -10,15 +10,22 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.errors import PermanentError
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.readers.sheet import UnreadableFile
 
 MAX_FILE_BYTES: Final = 200_000_000
+# A supplier may sort his files into folders of his own below the list folder: year, month, community.
+MAX_SUB_FOLDERS: Final = 3
+# Stand in the ledger where a file lies in no department's or no list's folder.
+NO_DEPARTMENT: Final = "未归入部门"
+NO_LIST: Final = "未归入清单"
+# Department, list and what is below; what lies deeper is not looked for (reliability.md B76: forty levels).
+_DEEPEST: Final = 16
 _IGNORED: Final = re.compile(
     r"^(\.|~\$|~)|\.(tmp|part|partial|crdownload|swp|lock|bak)$|^(Thumbs\.db|desktop\.ini)$", re.IGNORECASE
 )
@@ -27,21 +34,28 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A directory entry under ``<landing>/<department>/<list>/``.
+    """A directory entry of the landing folder, usually a file under ``<landing>/<department>/<list>/``.
 
     Attributes:
-        department, list_code, file_name: As they may be shown and stored (`shown`).
+        department, list_code, file_name: As they may be shown and stored (`shown`); `NO_DEPARTMENT` and `NO_LIST` where
+            there is no such folder.
+        sub_folder: Folders between the list folder and the file, joined by ``/``; empty when there are none.
+        is_misplaced: It lies in no list folder, or more than `MAX_SUB_FOLDERS` below one.
         is_name_sound: Whether the file name could be decoded.
+        is_folder: A folder that cannot be opened; it stands for all that is in it.
     """
 
     path: Path
     department: str
     list_code: str
+    sub_folder: str
     file_name: str
     modified_ns: int
     size: int
     is_regular: bool
+    is_misplaced: bool
     is_name_sound: bool
+    is_folder: bool = False
 
     @property
     def source_path(self) -> str:
@@ -62,27 +76,46 @@ class StillChanging(Exception):
 
 
 def scan(landing: Path) -> list[LandedFile]:
-    """Everything that lies where deliveries lie, by path; hidden, temporary and lock files are not seen."""
-    files = []
-    for department in _folders(landing):
-        for folder in _folders(department):
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if _IGNORED.search(entry.name) or entry.is_dir(follow_symlinks=False):
-                        continue
-                    landed = _landed(Path(entry.path), department.name, folder.name)
-                    if landed is not None:
-                        files.append(landed)
+    """Everything that lies in the landing folder, by path, also in the wrong places; links are not followed.
+
+    Hidden, temporary and lock files, and folders of such names, are not seen; nor is anything while there is no
+    landing folder yet.
+
+    Raises:
+        PermanentError: The landing folder itself cannot be opened.
+    """
+    try:
+        files = _scan_folder(landing, ())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PermanentError(
+            "查看来件文件夹",
+            came=f"文件夹打不开（{error.strerror}）",
+            expected="可以读取的文件夹",
+            next_step="检查 YIHU_LANDING 或 --landing 所指的文件夹及其权限",
+        ) from None
     return sorted(files, key=lambda file: os.fsencode(file.path))
+
+
+def is_readable(file: LandedFile) -> bool:
+    """Whether the file opens now; nothing is read."""
+    try:
+        os.close(_open(file.path))
+    except OSError:
+        return False
+    return True
 
 
 def read(file: LandedFile) -> FileBytes:
     """Read a landed file through one descriptor.
 
     Raises:
-        UnreadableFile: Not a plain file, its name is undecodable, or it is too large or not permitted.
+        UnreadableFile: Not a plain file, its name is undecodable, or it (or its folder) is too large or not permitted.
         StillChanging: Size or time changed meanwhile, or it is gone.
     """
+    if file.is_folder:
+        raise UnreadableFile("not_permitted", "文件夹打不开，里面的文件都没有接入。请检查文件夹权限。")
     if not file.is_regular:
         raise UnreadableFile(
             "not_a_plain_file", "这不是普通文件（可能是快捷方式、链接或管道）。请放入文件本身。"
@@ -92,8 +125,7 @@ def read(file: LandedFile) -> FileBytes:
     if file.size > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large", f"文件超过 {MAX_FILE_BYTES // 1_000_000} MB。请分批报送。")
     try:
-        # O_NONBLOCK: a pipe put in the file's place meanwhile must not hang us.
-        descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open(file.path)
     except FileNotFoundError:
         raise StillChanging from None
     except OSError as error:
@@ -125,37 +157,56 @@ def shown(text: str) -> str:
     return with_numbers_hidden(printable)
 
 
-def _folders(parent: Path) -> Iterator[Path]:
-    try:
-        with os.scandir(parent) as entries:
-            names = sorted(
-                entry.name
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
-            )
-    except FileNotFoundError:
-        return
-    for name in names:
-        yield parent / name
+def _open(path: Path) -> int:
+    # O_NONBLOCK: a pipe put in the file's place meanwhile must not hang us.
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _landed(path: Path, department: str, list_code: str) -> LandedFile | None:
+def _scan_folder(folder: Path, names: tuple[str, ...]) -> list[LandedFile]:
+    """What lies in a folder and below; `names` are the folders from the landing folder down to it."""
+    files: list[LandedFile] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _IGNORED.search(entry.name):
+                continue
+            path = Path(entry.path)
+            if not entry.is_dir(follow_symlinks=False):
+                files.extend(_landed(path, names))
+            elif len(names) < _DEEPEST:
+                try:
+                    files.extend(_scan_folder(path, (*names, entry.name)))
+                except FileNotFoundError:
+                    continue  # gone meanwhile
+                except OSError:
+                    # One closed folder stops nobody; what is in it must not be lost without a word.
+                    files.extend(_landed(path, (*names, entry.name), is_folder=True))
+    return files
+
+
+def _landed(path: Path, folders: tuple[str, ...], *, is_folder: bool = False) -> list[LandedFile]:
+    """The entry; nothing when it is gone meanwhile."""
     try:
         status = path.lstat()
     except FileNotFoundError:
-        return None
+        return []
     try:
         path.name.encode("utf-8")
         is_name_sound = True
     except UnicodeEncodeError:
         is_name_sound = False
-    return LandedFile(
-        path=path.absolute(),
-        department=shown(department),
-        list_code=shown(list_code),
-        file_name=shown(path.name),
-        modified_ns=status.st_mtime_ns,
-        size=status.st_size,
-        is_regular=stat.S_ISREG(status.st_mode),
-        is_name_sound=is_name_sound,
-    )
+    department, list_code, *below = (*folders, *("", "")[len(folders) :])
+    return [
+        LandedFile(
+            path=path.absolute(),
+            department=shown(department) or NO_DEPARTMENT,
+            list_code=shown(list_code) or NO_LIST,
+            sub_folder=shown("/".join(below)),
+            file_name=shown(path.name),
+            modified_ns=status.st_mtime_ns,
+            size=status.st_size,
+            is_regular=stat.S_ISREG(status.st_mode),
+            is_misplaced=not list_code or len(below) > MAX_SUB_FOLDERS,
+            is_name_sound=is_name_sound,
+            is_folder=is_folder,
+        )
+    ]

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
+# The rule of rows that were accepted until a person refused the whole delivery.
+REFUSED_WITH_DELIVERY: Final = "delivery_refused"
+
 QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
     "total_row": ("合计、小计或表尾说明行，不是数据行", "不必修改，登记时不计入人数"),
     "no_identity": (
@@ -23,6 +26,7 @@ QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
         "用可显示的汉字重新录入姓名；生僻字请用国家标准编码的字",
     ),
     "required_column_missing": ("缺少必需的一栏，整批不能使用", "在表头补上缺少的栏及其内容后重新报送"),
+    REFUSED_WITH_DELIVERY: ("整批来件已由数据人员拒收，这一行没有使用", "按来件的拒收原因改正后重新报送"),
 }
 
 WARNING_RULES: Final[dict[str, tuple[str, str]]] = {

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.clock import BUSINESS_ZONE
 from ingest.contract import load_contracts
-from ingest.messages import parts
+from ingest.messages import REFUSED_WITH_DELIVERY, parts
 
 if TYPE_CHECKING:
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
@@ -163,7 +163,10 @@ def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[t
         ),
         {"id": delivery["delivery_id"]},
     )
+    is_refused = delivery["status"] == "refused"
     for row in found:
+        if row.rule == REFUSED_WITH_DELIVERY:
+            continue  # said once, as the reason of the delivery
         header = headers.get(row.column_name or "", "")
         problem, remedy = parts(row.rule, is_quarantined=row.handling == "隔离")
         # The stored message may say more than the rule (the number of the other row); its halves stand apart here.
@@ -172,7 +175,7 @@ def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[t
             row.sheet_name,
             row.row_number,
             header,
-            row.handling,
+            "未使用" if is_refused and row.handling == "接收" else row.handling,
             stated if problem else row.message,
             remedy,
         )

@@ -52,8 +52,20 @@ class SnapshotDate:
     source: str
 
 
+@dataclass(frozen=True)
+class _Period:
+    """What a name or note says: a day (first and last are the same), a month, a quarter, a range of days or months."""
+
+    first: date
+    last: date
+
+
 def find_snapshot_date(
-    tables: Sequence[tuple[Sheet, Header]], file_name: str, arrival: date, as_of: date | None = None
+    tables: Sequence[tuple[Sheet, Header]],
+    file_name: str,
+    arrival: date,
+    as_of: date | None = None,
+    sub_folder: str = "",
 ) -> SnapshotDate:
     """The snapshot date of a delivery, in the order of preference of deliveries.md.
 
@@ -61,32 +73,43 @@ def find_snapshot_date(
         tables: The tables of the delivery with their headers.
         file_name: Name of the file as it arrived.
         arrival: Day of arrival.
-        as_of: Business date of the refresh. A file of the month (quarter) it lies in, or an undated one, speaks of the
-            days up to it; one that names a later day stays of that day and waits for a refresh as of then.
+        as_of: Business date of the refresh. A file of the month or quarter it lies in, or an undated one, speaks of the
+            days up to it; one that names a later day or period stays of that and waits for a refresh as of then.
+        sub_folder: The supplier's own folders below the list folder (``2026/07``); asked when the name says nothing.
     """
     for sheet, header in tables:
         above, below = (
             sheet.rows[: header.first],
             sheet.rows[max(header.last + 1, len(sheet.rows) - _FOOTER_ROWS) :],
         )
-        found = date_in_note(above) or date_in_note(below)
+        found = _period_in_note(above) or _period_in_note(below)
         if found:
             return SnapshotDate(_not_after(found, arrival, as_of), "note_row")
-    found = date_in_file_name(file_name)
+    found = _period_in_name(file_name) or _period_in_name(sub_folder.replace("年/", "年"))
     if found:
         return SnapshotDate(_not_after(found, arrival, as_of), "file_name")
     return SnapshotDate(min(arrival, as_of or arrival), "arrival")
 
 
-def _not_after(found: date, arrival: date, as_of: date | None) -> date:
-    names_a_period = found == _month_end(found.year, found.month)
-    if as_of is not None and names_a_period and found.replace(day=1) <= as_of:
-        return min(found, arrival, as_of)
-    return min(found, arrival)
+def _not_after(found: _Period, arrival: date, as_of: date | None) -> date:
+    if as_of is not None and found.first <= as_of:
+        return min(found.last, arrival, as_of)
+    return min(found.last, arrival)
 
 
 def date_in_note(rows: Sequence[Row]) -> date | None:
-    """The date behind a label such as 填报日期, in its cell or in the next filled one."""
+    """The date behind a label such as 填报日期, in its cell or in the next filled one; of a period its last day."""
+    found = _period_in_note(rows)
+    return found.last if found else None
+
+
+def date_in_file_name(file_name: str) -> date | None:
+    """A day, a month (its last day) or a quarter (its last day) in a file name; of a range its end."""
+    found = _period_in_name(file_name)
+    return found.last if found else None
+
+
+def _period_in_note(rows: Sequence[Row]) -> _Period | None:
     for row in rows:
         filled = [cell for cell in row.cells if cell is not None and cell != ""]
         for index, cell in enumerate(filled):
@@ -98,59 +121,73 @@ def date_in_note(rows: Sequence[Row]) -> date | None:
                 continue
             rest = note[label.end() :]
             found = (
-                _read_date(rest)
+                _read_period(rest)
                 if rest
-                else _date_of_cell(filled[index + 1] if index + 1 < len(filled) else None)
+                else _period_of_cell(filled[index + 1] if index + 1 < len(filled) else None)
             )
             if found:
                 return found
     return None
 
 
-def date_in_file_name(file_name: str) -> date | None:
-    """A day, a month (its last day) or a quarter (its last day) in a file name; of a range its end."""
-    name = fold(file_name)
+def _period_in_name(name: str) -> _Period | None:
+    folded = fold(name)
     for pattern in (_NAME_DAY, _NAME_MOMENT):
-        if found := _last_of_range(pattern, name):
+        if found := _range(pattern, folded):
             try:
-                return date(int(found[1]), int(found[2]), int(found[3]))
+                first, last = (date(int(end[1]), int(end[2]), int(end[3])) for end in found)
             except ValueError:
-                pass
-    if found := _NAME_QUARTER.search(name):
-        quarter = found[3] or found[2]
-        number = _CHINESE_QUARTERS.index(quarter) + 1 if quarter in _CHINESE_QUARTERS else int(quarter)
-        return _month_end(int(found[1]), number * 3)
-    if found := _last_of_range(_NAME_MONTH, name):
-        return _month_end(int(found[1]), int(found[2] or found[3]))
+                continue
+            return _Period(min(first, last), last)
+    if quarter := _NAME_QUARTER.search(folded):
+        return _quarter(quarter)
+    if found := _range(_NAME_MONTH, folded):
+        begins, ends = (_months(int(end[1]), int(end[2] or end[3]), 1) for end in found)
+        return _Period(min(begins.first, ends.first), ends.last)
     return None
 
 
-def _last_of_range(pattern: re.Pattern[str], name: str) -> re.Match[str] | None:
-    """The first match, or the end of the range it begins (20260601-20260630)."""
+def _range(pattern: re.Pattern[str], name: str) -> tuple[re.Match[str], re.Match[str]] | None:
+    """The first match and the end of the range it begins (20260601-20260630); twice the same when it begins none."""
     matches = list(pattern.finditer(name))
     for found, following in itertools.pairwise(matches):
         if not _TO.fullmatch(name[found.end() : following.start()]):
-            return found
-    return matches[-1] if matches else None
+            return matches[0], found
+    return (matches[0], matches[-1]) if matches else None
 
 
-def _date_of_cell(cell: Cell) -> date | None:
+def _period_of_cell(cell: Cell) -> _Period | None:
     if isinstance(cell, datetime):
-        return cell.date()
+        return _day(cell.date())
     if isinstance(cell, date):
-        return cell
-    return _read_date(without_spaces(fold(cell))) if isinstance(cell, str) else None
+        return _day(cell)
+    return _read_period(without_spaces(fold(cell))) if isinstance(cell, str) else None
 
 
-def _read_date(text: str) -> date | None:
+def _read_period(text: str) -> _Period | None:
+    if quarter := _NAME_QUARTER.match(text):
+        return _quarter(quarter)
     found = _DATE_TEXT.match(text)
     if not found:
         return None
     parsed = parse_date(found[0])
     if parsed.value is None or not 2000 <= parsed.value.year <= 2100:
         return None
-    return _month_end(parsed.value.year, parsed.value.month) if parsed.precision == "month" else parsed.value
+    if parsed.precision == "month":
+        return _months(parsed.value.year, parsed.value.month, 1)
+    return _day(parsed.value)
 
 
-def _month_end(year: int, month: int) -> date:
-    return date(year, month, calendar.monthrange(year, month)[1])
+def _day(value: date) -> _Period:
+    return _Period(value, value)
+
+
+def _quarter(found: re.Match[str]) -> _Period:
+    quarter = found[3] or found[2]
+    number = _CHINESE_QUARTERS.index(quarter) + 1 if quarter in _CHINESE_QUARTERS else int(quarter)
+    return _months(int(found[1]), number * 3 - 2, 3)
+
+
+def _months(year: int, month: int, count: int) -> _Period:
+    last = month + count - 1
+    return _Period(date(year, month, 1), date(year, last, calendar.monthrange(year, last)[1]))

@@ -114,9 +114,9 @@ def settings() -> None:
         click.echo(f"    现在：{value if value not in (None, (), '') else '未设置'}")
 
 
-@main.group(help="来件：查看、放行。")
+@main.group(help="来件：查看、放行、拒收。")
 def delivery() -> None:
-    """Look at deliveries, release held ones."""
+    """Look at deliveries, release or refuse held ones."""
 
 
 @delivery.command("list", help="最近的来件。")
@@ -142,6 +142,22 @@ def delivery_release(delivery_id: int, by: str) -> None:
     release_held(platform.engine, delivery_id, by)
     write_receipts(platform.engine, platform.settings.home / "receipts", [delivery_id])
     click.echo(f"来件 {delivery_id} 已由 {by} 放行，回执已更新；下次刷新起使用。")
+
+
+@delivery.command("refuse", help="拒收一次被扣留的来件（不能撤销；更正后的文件重新放入即可）。")
+@click.argument("delivery_id", type=int)
+@click.option("--by", required=True, help="拒收人")
+@click.option("--why", required=True, help="原因，写进回执；不要写个人信息")
+def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
+    """Refuse a held delivery."""
+    from ingest.deliveries import refuse_held
+    from ingest.receipts import write_receipts
+    from orchestration.platform import open_platform
+
+    platform = open_platform()
+    refuse_held(platform.engine, delivery_id, by, why)
+    write_receipts(platform.engine, platform.settings.home / "receipts", [delivery_id])
+    click.echo(f"来件 {delivery_id} 已由 {by} 拒收，回执已更新；更正后的文件请重新放入同一文件夹。")
 
 
 @main.group(help="抽查：抽样、生成核查表。")

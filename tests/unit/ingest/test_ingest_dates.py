@@ -157,6 +157,14 @@ def test_dates_in_note_rows(cells, value):
             "file_name",
         ),  # nor is the month of arrival
         ("名单2026-07-15.csv", date(2026, 7, 10), date(2026, 7, 15), "file_name"),
+        ("名单2026-07-31.csv", date(2026, 7, 20), date(2026, 7, 31), "file_name"),  # a day, not the month
+        ("名单20260701-20260731.csv", date(2026, 7, 20), date(2026, 7, 20), "file_name"),
+        ("名单202607-202609.csv", date(2026, 8, 20), date(2026, 8, 20), "file_name"),
+        ("名单2026年第三季度.csv", date(2026, 8, 20), date(2026, 8, 20), "file_name"),  # as the month does
+        ("名单2026Q3.csv", date(2026, 8, 20), date(2026, 8, 20), "file_name"),
+        ("名单2026Q3.csv", date(2026, 10, 20), date(2026, 9, 30), "file_name"),
+        ("名单2026Q3.csv", date(2026, 6, 30), date(2026, 9, 30), "file_name"),  # waits for its first day
+        ("名单2026Q4.csv", None, date(2026, 11, 24), "file_name"),
         (
             "名单202612.csv",
             None,
@@ -170,3 +178,23 @@ def test_dates_in_note_rows(cells, value):
 def test_the_snapshot_date_knows_the_business_date(file_name, as_of, value, source):
     found = find_snapshot_date([], file_name, date(2026, 11, 24), as_of)
     assert (found.value, found.source) == (value, source)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "sub_folder", "value"),
+    [
+        ("名单.csv", "2026-07", date(2026, 7, 31)),
+        ("名单.csv", "2026/07", date(2026, 7, 31)),
+        ("名单.csv", "2026年/7月/近江社区", date(2026, 7, 31)),
+        ("名单.csv", "2026年7月/近江社区", date(2026, 7, 31)),
+        ("名单.csv", "2026Q3", date(2026, 9, 30)),
+        ("名单202608.csv", "2026-07", date(2026, 8, 31)),  # the file knows better
+        ("名单.csv", "近江社区", date(2026, 11, 24)),
+    ],
+)
+def test_a_suppliers_own_folder_dates_a_file_that_does_not(file_name, sub_folder, value):
+    assert find_snapshot_date([], file_name, date(2026, 11, 24), None, sub_folder).value == value
+
+
+def test_a_note_row_may_name_a_quarter():
+    assert date_in_note([Row(2, ("填报时间：2026年第三季度",))]) == date(2026, 9, 30)

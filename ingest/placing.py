@@ -1,0 +1,139 @@
+"""Which list a file is: told by the folder it lies in, and held against what its header says.
+
+A file in the wrong place, of an unknown list or of another list than its folder's is refused with the folder where it
+belongs. What is done with a file that is in its place is not said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from ingest.contract import Contract
+from ingest.headers import find_header
+from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
+from ingest.layout import Layout, choose_tables, missing_columns
+from ingest.readers.files import read_file
+from ingest.readers.sheet import Content, UnreadableFile
+
+_SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
+
+
+def contract_of(contracts: Mapping[str, Contract], file: LandedFile, content: bytes) -> Contract:
+    """The contract of the folder a file lies in.
+
+    Raises:
+        UnreadableFile: It lies in no list's folder; names the folder where it belongs, by its content where that is plain.
+    """
+    contract = contracts.get(file.list_code)
+    if contract is not None and contract.department != file.department:
+        raise UnreadableFile(
+            "wrong_department",
+            f"《{contract.title}》应放在 {_folder(contract)} 文件夹，不是 {file.department}。",
+        )
+    if file.is_misplaced:
+        raise UnreadableFile("misplaced", _misplaced(contracts, file, contract, content))
+    if contract is None:
+        raise UnreadableFile("unknown_list", f"没有这种清单。{_put_into(contracts.values())}")
+    return contract
+
+
+def _misplaced(
+    contracts: Mapping[str, Contract], file: LandedFile, contract: Contract | None, content: bytes
+) -> str:
+    if file.department == NO_DEPARTMENT:
+        where = "文件直接放在来件文件夹里，没有放进清单的文件夹，未接入。"
+    elif file.list_code == NO_LIST:
+        where = f"文件直接放在部门文件夹 {file.department} 里，没有放进清单的文件夹，未接入。"
+    else:
+        where = f"文件放得太深，未接入：清单的文件夹下最多再分 {MAX_SUB_FOLDERS} 层。"
+    if contract is not None:
+        return where + _put_into([contract])
+    looks_like = _list_of(contracts, content, file.file_name)
+    if looks_like is not None:
+        return f"{where}内容像是《{looks_like.title}》。{_put_into([looks_like])}"
+    of_department = [other for other in contracts.values() if other.department == file.department]
+    return where + _put_into(of_department or contracts.values())
+
+
+def _put_into(contracts: Iterable[Contract]) -> str:
+    folders = [_folder(contract) for contract in contracts]
+    return (
+        f"请放入 {folders[0]} 文件夹。"
+        if len(folders) == 1
+        else f"请放入以下文件夹之一：{'、'.join(folders)}。"
+    )
+
+
+def _folder(contract: Contract) -> str:
+    return f"{contract.department}/{contract.list_code}"
+
+
+def _list_of(contracts: Mapping[str, Contract], content: bytes, file_name: str) -> Contract | None:
+    """The only list that a file can be, by its header; None when it is unreadable or could be several."""
+    try:
+        sheets = read_file(content, file_name).sheets
+    except UnreadableFile:
+        return None
+    fits = []
+    for contract in contracts.values():
+        headers = [header for sheet in sheets if (header := find_header(sheet.rows, contract))]
+        hits = [header.match.hits for header in headers if not missing_columns(header, contract)]
+        fits.append((max(hits, default=0), contract))
+    fits.sort(key=lambda fit: fit[0], reverse=True)
+    (best, contract), *others = fits
+    return contract if best >= max(other for other, _ in others) + _SAME_LIST_HITS else None
+
+
+def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Content) -> Layout:
+    """The tables of the list in a file.
+
+    Raises:
+        UnreadableFile: No header fits, another list fits clearly better, or a required column is there twice.
+    """
+    try:
+        layout = choose_tables(content, contract)
+        hits = max(header.match.hits for _, header in layout.tables)
+        is_complete = not missing_columns(layout.tables[0][1], contract)
+    except UnreadableFile:
+        layout, hits, is_complete = None, 0, False
+        if not any(sheet.rows for sheet in content.sheets):
+            raise UnreadableFile("empty_file", "文件里没有内容。请检查后重新报送。") from None
+    other = _better_list(contracts, contract, content, hits, is_complete=is_complete)
+    if other is not None:
+        raise UnreadableFile(
+            "wrong_list",
+            f"内容是《{other.title}》，不是《{contract.title}》。{_put_into([other])}",
+        )
+    if layout is None:
+        raise UnreadableFile(
+            "no_header", f"找不到《{contract.title}》的表头（前 15 行内）。请按填报模板的表头报送。"
+        )
+    doubled = [
+        column
+        for _, header in layout.tables
+        for name in header.match.doubled
+        if (column := contract.column(name)) is not None and column.is_required
+    ]
+    if doubled:
+        raise UnreadableFile(
+            "doubled_header", f"表头“{doubled[0].header}”出现了两次，分不清用哪一栏。请删去或改名后重新报送。"
+        )
+    return layout
+
+
+def _better_list(
+    contracts: Mapping[str, Contract], contract: Contract, content: Content, hits: int, *, is_complete: bool
+) -> Contract | None:
+    best: Contract | None = None
+    best_hits = hits
+    for other in contracts.values():
+        if other is contract:
+            continue
+        for sheet in content.sheets:
+            header = find_header(sheet.rows, other)
+            if header and not missing_columns(header, other) and header.match.hits > best_hits:
+                best, best_hits = other, header.match.hits
+    # A list that has all it needs is only somebody else's when that one fits much better.
+    margin = _SAME_LIST_HITS if is_complete else 1
+    return best if best_hits - hits >= margin else None
