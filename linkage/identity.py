@@ -11,7 +11,8 @@ The rules, in order:
 3. A group left without an id takes back the id its records bore first, if that id is out of use now
    (``reinstated``: a merge was a mistake, or a withdrawn delivery came back), else an id is ``minted``;
    when its records bore an id that another group keeps, it is ``split_from`` that id.
-4. An active id none of whose records is there any more is ``retired``.
+4. An active id none of whose records is there any more is ``retired``, unless the run speaks of an earlier day than
+   the ledger knows: then its records are merely not there yet.
 
 Ties are broken by the smallest record id, so that the outcome does not depend on the order of rows. A run on
 unchanged groups yields no event.
@@ -75,13 +76,15 @@ class LedgerChange:
         return int((self.events["event"] == event).sum())
 
 
-def assign_ids(state: LedgerState, groups: pl.DataFrame) -> LedgerChange:
+def assign_ids(state: LedgerState, groups: pl.DataFrame, *, may_retire: bool = True) -> LedgerChange:
     """Decide the id of every group of records.
 
     Args:
         state: the ledger before this run.
         groups: record_id (unique), group (int64), first_seen (date): every record there is now. ``first_seen``
             orders the minting, so that serials follow the arrival of people, not the accident of a hash.
+        may_retire: whether records that are not there have gone. False for a business date before the ledger's
+            newest event.
     """
     import polars as pl
 
@@ -140,7 +143,7 @@ def assign_ids(state: LedgerState, groups: pl.DataFrame) -> LedgerChange:
         ]
     ).sort("serial")
     retired = (
-        identities.filter(pl.col("status") == "active")
+        identities.filter(pl.col("status") == "active", pl.lit(may_retire))
         .join(overlap.select("entity_id").unique(), on="entity_id", how="anti")
         .sort("serial")
     )

@@ -37,6 +37,12 @@ def read_state(connection: Connection, entity: str) -> LedgerState:
     return LedgerState(entity=entity, identities=identities, memory=memory)
 
 
+def is_backdated(connection: Connection, as_of: date) -> bool:
+    """Whether the ledger has events of a later business date."""
+    row = connection.execute("select max(as_of) > %s from linkage.identity_event", [as_of]).fetchone()
+    return row is not None and bool(row[0])
+
+
 def write_change(connection: Connection, entity: str, change: LedgerChange, as_of: date) -> None:
     """Record the events and bring identities and memory up to date."""
     import polars as pl

@@ -91,9 +91,14 @@ def link(
         households = link_households(records)
         visited = link_visits(visits, records, households)
         report(3)
-        person_change = assign_ids(ledger.read_state(raw, "person"), _person_groups(records))
+        may_retire = not ledger.is_backdated(raw, as_of)
+        person_change = assign_ids(
+            ledger.read_state(raw, "person"), _person_groups(records), may_retire=may_retire
+        )
         household_change = assign_ids(
-            ledger.read_state(raw, "household"), households.evidence.rename({"household": "group"})
+            ledger.read_state(raw, "household"),
+            households.evidence.rename({"household": "group"}),
+            may_retire=may_retire,
         )
         report(4)
         ledger.write_change(raw, "person", person_change, as_of)

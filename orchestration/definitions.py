@@ -11,7 +11,7 @@ from orchestration.jobs import (
     revise_archives_quarterly,
 )
 from orchestration.platform import RESOURCES
-from orchestration.sensors import alert_sensor, failed_run_sensor, landing_sensor
+from orchestration.sensors import alert_sensor, failed_run_sensor, ingested_sensor, landing_sensor
 
 defs = dg.Definitions(
     assets=[
@@ -33,7 +33,7 @@ defs = dg.Definitions(
     ],
     jobs=[ingest_deliveries, refresh_master, revise_archives],
     schedules=[refresh_master_nightly, revise_archives_quarterly],
-    sensors=[landing_sensor, failed_run_sensor, alert_sensor],
+    sensors=[landing_sensor, failed_run_sensor, ingested_sensor, alert_sensor],
     resources=RESOURCES,
     executor=dg.in_process_executor,
 )

@@ -45,7 +45,8 @@ def close_interrupted(engine: Engine, instance: dg.DagsterInstance, run_id: str)
 
     To be called by the run `run_id` while it holds the refresh lock: whoever opened a refresh and no longer holds the
     lock has ended. A run that was killed stays "started" in Dagster, and would for hours (reliability.md D8); it is
-    failed there and here. A run that only took deliveries in has changed nothing that is published.
+    failed there and here. A run that only took deliveries in ends as `ingested`: a sensor writes it, and here is
+    written what the sensor did not get to.
     """
     with engine.connect() as connection:
         ended: list[str] = list(
@@ -61,7 +62,7 @@ def close_interrupted(engine: Engine, instance: dg.DagsterInstance, run_id: str)
                 run, "运行中断：进程已不在。下一次刷新从头计算，已登记的来件不会重复接入。"
             )
         is_done = run is not None and run.status == dg.DagsterRunStatus.SUCCESS
-        close_refresh(engine, other, "unchanged" if is_done else "failed")
+        close_refresh(engine, other, "ingested" if is_done else "failed")
 
 
 def close_refresh(engine: Engine, run_id: str, outcome: str) -> None:

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import os
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import Engine, text
 
 from infra.mail import MailTransport
-from ingest.landing import scan, shown
+from ingest.landing import is_readable, scan, shown
 from orchestration import runs
-from orchestration.jobs import ingest_deliveries, refresh_master
+from orchestration.jobs import ingest_deliveries, refresh_master, revise_archives
 from orchestration.platform import open_platform
 from orchestration.scrub import scrubbed
-from quality.alerts import deliver_alerts, queue_alerts
+from quality.alerts import deliver_alerts, queue_alerts, queue_failed_archive
 
 MAX_ATTEMPTS = 3
 # A tick must stay short: what is over this waits for the next one.
@@ -22,20 +24,27 @@ MAX_BYTES_A_TICK = 200 * 2**20
 
 
 def unseen_files(engine: Engine, landing: Path) -> dict[Path, list[int]]:
-    """Plain files of the landing folder that no ledger row knows: [size, modification time in ns]."""
+    """Plain files of the landing folder that no ledger row knows: [size, modification time in ns].
+
+    A file the ledger knows only as one that could not be opened is unseen again as soon as it can be.
+    """
     with engine.connect() as connection:
         known = {
-            (path, size, modified)
-            for path, size, modified in connection.execute(
-                text("select source_path, file_size, file_modified_ns from ops.delivery")
+            (path, size, modified): was_read
+            for path, size, modified, was_read in connection.execute(
+                text(
+                    "select source_path, file_size, file_modified_ns,"
+                    " bool_or(reason_code is distinct from 'not_permitted') from ops.delivery group by 1, 2, 3"
+                )
             )
         }
-    return {
-        file.path: [file.size, file.modified_ns]
-        for file in scan(landing)
+    unseen = {}
+    for file in scan(landing):
+        was_read = known.get((file.source_path, file.size, file.modified_ns))
         # Links and pipes start no run; the next one that runs refuses them with a reason.
-        if file.is_regular and (file.source_path, file.size, file.modified_ns) not in known
-    }
+        if file.is_regular and (was_read is None or (not was_read and is_readable(file))):
+            unseen[file.path] = [file.size, file.modified_ns]
+    return unseen
 
 
 def digest_of(path: Path) -> str | None:
@@ -107,17 +116,34 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
 
 @dg.run_failure_sensor(
     name="failed_run_sensor",
-    monitored_jobs=[ingest_deliveries, refresh_master],
+    monitored_jobs=[ingest_deliveries, refresh_master, revise_archives],
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="运行失败时记入刷新日志并发告警邮件；因判定未通过而停下的运行已有判定邮件，不再重复。",
+    description="刷新、接入或季度修订失败时发告警邮件并记入刷新日志；因判定未通过而停下的运行已有判定邮件，不再重复。",
 )
 @scrubbed
 def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     """Log the failure of a run and mail it, unless the gate's own mail said it already."""
     platform = open_platform()
-    runs.close_refresh(platform.engine, context.dagster_run.run_id, "failed")
-    queue_alerts(platform.engine, None)
+    run = context.dagster_run
+    if run.job_name == revise_archives.name:
+        queue_failed_archive(platform.engine, date.fromisoformat(run.tags[PARTITION_NAME_TAG]), run.run_id)
+    else:
+        runs.close_refresh(platform.engine, run.run_id, "failed")
+        queue_alerts(platform.engine, None)
     deliver_alerts(platform.engine, MailTransport.from_settings(platform.settings), platform.settings)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    name="ingested_sensor",
+    monitored_jobs=[ingest_deliveries],
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="只接入来件的运行成功后，在刷新日志中记为“只接入来件”。",
+)
+@scrubbed
+def ingested_sensor(context: dg.RunStatusSensorContext) -> None:
+    """Say in the refresh log how a run ended that never comes to the gate."""
+    runs.close_refresh(open_platform().engine, context.dagster_run.run_id, "ingested")
 
 
 @dg.sensor(

@@ -22,6 +22,7 @@ _REFUSALS: Final = {
     "YH004": "sealed",
     "YH005": "not_allowed",
     "YH006": "not_built",
+    "YH007": "older",
 }
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _INSUFFICIENT_PRIVILEGE: Final = "42501"

@@ -55,8 +55,8 @@ class Refused:
 
     Attributes:
         reason: Chinese, fit for mail, no person's data.
-        code: `not_built`, `not_judged`, `changed` (after the verdict), `not_passed`, `withdrawn`, `busy`, `sealed`
-            or `not_allowed`.
+        code: `not_built`, `not_judged`, `changed` (after the verdict), `not_passed`, `withdrawn`, `older` (than what
+            is up), `busy`, `sealed` or `not_allowed`.
     """
 
     reason: str
@@ -84,10 +84,11 @@ def publish(engine: Engine, *, by: str = NIGHTLY) -> Published | Unchanged | Ref
 def _publish(connection: Connection, by: str) -> Published | Unchanged:
     pointer = _locked_pointer(connection)
     content_hash: str = connection.execute(text("select release.candidate_hash()")).scalar_one()
-    verdict_id = _passed_verdict(connection, content_hash)
+    verdict = _passed_verdict(connection, content_hash)
     if content_hash == pointer.content_hash:
         return Unchanged(pointer.release_no)
     _refuse_withdrawn(connection, content_hash)
+    _refuse_older(verdict, pointer)
 
     release_no = next_release_no(connection)
     counts = stamp(connection, release_no)
@@ -105,7 +106,7 @@ def _publish(connection: Connection, by: str) -> Published | Unchanged:
         {
             "release_no": release_no,
             "content_hash": content_hash,
-            "verdict_id": verdict_id,
+            "verdict_id": verdict.verdict_id,
             "summary": json.dumps(summary),
         },
     ).scalar_one()
@@ -236,22 +237,22 @@ def prune_releases(engine: Engine, keep: int) -> list[int]:
 
 
 def _locked_pointer(connection: Connection) -> Row[Any]:
-    """The pointer row, locked until the transaction ends, with the content hash of its release."""
+    """The pointer row, locked until the transaction ends, with content hash and business date of its release."""
     # Two statements: after waiting for the lock, one with a join would see the new pointer beside old releases.
     connection.execute(text("select from release.pointer for update"))
     return connection.execute(
         text(
-            "select p.release_no, p.version, r.content_hash from release.pointer as p"
+            "select p.release_no, p.version, r.content_hash, r.as_of from release.pointer as p"
             " left join release.release as r on p.release_no = r.release_no"
         )
     ).one()
 
 
-def _passed_verdict(connection: Connection, content_hash: str) -> int:
+def _passed_verdict(connection: Connection, content_hash: str) -> Row[Any]:
     """The newest verdict on this content, provided that the newest of every target has passed."""
     verdicts = connection.execute(
         text(
-            "select distinct on (target_code) verdict_id, status, reasons, judged_at"
+            "select distinct on (target_code) verdict_id, status, reasons, judged_at, as_of"
             " from quality.verdict where content_hash = :content_hash"
             " order by target_code, judged_at desc, verdict_id desc"
         ),
@@ -266,8 +267,7 @@ def _passed_verdict(connection: Connection, content_hash: str) -> int:
     failed = [verdict for verdict in verdicts if verdict.status != "passed"]
     if failed:
         raise GateRefusal("not_passed", "".join(_failed_reason(verdict) for verdict in failed))
-    newest = max(verdicts, key=lambda verdict: (verdict.judged_at, verdict.verdict_id))
-    return int(newest.verdict_id)
+    return max(verdicts, key=lambda verdict: (verdict.judged_at, verdict.verdict_id))
 
 
 def _failed_reason(verdict: Row[Any]) -> str:
@@ -293,6 +293,16 @@ def _refuse_withdrawn(connection: Connection, content_hash: str) -> None:
             "withdrawn",
             f"这份内容就是第 {withdrawn.release_no} 期，已由 {withdrawn.moved_by} 于 {when} 撤回"
             f"（{withdrawn.reason}）；须由人工恢复该期，或等新的内容到来。",
+        )
+
+
+def _refuse_older(verdict: Row[Any], pointer: Row[Any]) -> None:
+    """A build for an earlier business date must not take the place of a newer release."""
+    if pointer.as_of is not None and verdict.as_of < pointer.as_of:
+        raise GateRefusal(
+            "older",
+            f"这份内容的业务日期 {verdict.as_of} 早于当前第 {pointer.release_no} 期的 {pointer.as_of}，不予发布；"
+            "要回到以前的内容，请用回退（yihu rollback）。",
         )
 
 

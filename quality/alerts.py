@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any, Final
 
@@ -80,6 +80,14 @@ def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
             *_refresh_drafts(connection, known),
         ]
         return sum(_store(connection, draft) for draft in drafts)
+
+
+def queue_failed_archive(engine: Engine, quarter_start: date, run_id: str) -> int:
+    """Write an alert that a run did not freeze the archive of a quarter; 0 when that run was alerted before."""
+    fact = f"archive:{run_id}"
+    draft = _Draft("archive", fact, [fact], {"quarter_start": quarter_start.isoformat()})
+    with engine.begin() as connection:
+        return _store(connection, draft)
 
 
 def deliver_alerts(

@@ -59,6 +59,10 @@ _NEXT_STEPS: Final = {
         "在 Dagster 界面打开失败的运行，查看出错的一步和原因。",
         "排除后重新运行刷新；同样的来件会得到同样的结果。",
     ),
+    "archive": (
+        "在 Dagster 界面打开失败的季度修订运行，查看原因。",
+        "排除后对同一季度重新运行 revise_archives；要趁下一版发布之前，否则冻结的是新的一版。",
+    ),
 }
 
 
@@ -223,7 +227,19 @@ def _refresh(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
-_CONTEXTS: Final = {"delivery": _delivery, "check": _check, "verdict": _verdict, "refresh": _refresh}
+def _archive(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    start = date.fromisoformat(payload["quarter_start"])
+    quarter = f"{start.year}年第{'一二三四'[(start.month - 1) // 3]}季度"
+    return f"{quarter}的档案没有冻结", {"accent": _RED, "quarter": quarter}
+
+
+_CONTEXTS: Final = {
+    "delivery": _delivery,
+    "check": _check,
+    "verdict": _verdict,
+    "refresh": _refresh,
+    "archive": _archive,
+}
 
 
 def _local(instant: str) -> str:

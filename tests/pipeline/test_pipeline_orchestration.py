@@ -3,6 +3,8 @@
 import os
 import shutil
 from datetime import date
+from email import policy
+from email.parser import BytesParser
 
 import dagster as dg
 import pytest
@@ -11,13 +13,13 @@ pytestmark = [pytest.mark.database, pytest.mark.xdist_group("pipeline")]
 
 
 @pytest.fixture
-def watched(home, tmp_path, monkeypatch):
-    """A landing folder of its own, watched by the sensor of the open platform."""
+def watched(story, tmp_path, monkeypatch):
+    """A landing folder of its own, watched by the sensor of the open platform; the story has counted its mails."""
     from orchestration import sensors
 
     landing = tmp_path / "landing"
     (landing / "health" / "family_doctor").mkdir(parents=True)
-    platform = home.platform
+    platform = story.home.platform
     settings = platform.settings.model_copy(update={"landing": landing})
     other = type(platform)(settings, platform.warehouse, platform.protector)
     monkeypatch.setattr(sensors, "open_platform", lambda: other)
@@ -81,14 +83,14 @@ def test_links_pipes_locks_and_unreadable_names_are_nobodys_delivery(watched, ti
     assert ticks.tick() == []
 
 
-def test_what_the_ledger_knows_is_not_asked_for_again(home, watched, ticks):
+def test_what_the_ledger_knows_is_not_asked_for_again(story, watched, ticks):
     from infra.clock import utc_now
     from ingest.deliveries import ingest_landing
 
     (watched / "空.csv").write_bytes(b"")
     ticks.tick()
     assert len(ticks.tick()) == 1
-    ingest_landing(home.engine, home.platform.protector, watched.parents[1], utc_now())
+    ingest_landing(story.home.engine, story.home.platform.protector, watched.parents[1], utc_now())
     assert ticks.tick() == []
     shutil.rmtree(watched)
     assert ticks.tick() == []
@@ -111,6 +113,33 @@ def test_a_quarter_is_frozen_from_the_job(story):
             )
             assert result.success
     assert home.rows("select quarter_start, release_no from release.archive") == [(quarter, release_no)]
+
+
+def test_a_quarter_that_was_not_frozen_is_mailed(story):
+    from orchestration import sensors
+    from orchestration.definitions import defs
+    from orchestration.platform import dagster_home
+
+    home = story.home
+    dagster_home(home.platform)
+    before = len(home.sink.mails())
+    with dg.DagsterInstance.get() as instance:
+        failed = defs.resolve_job_def("revise_archives").execute_in_process(
+            partition_key="2026-10-01", instance=instance, raise_on_error=False
+        )
+        assert not failed.success
+        for _ in range(2):
+            context = dg.build_run_status_sensor_context(
+                sensor_name="failed_run_sensor",
+                dagster_event=failed.get_run_failure_event(),
+                dagster_instance=instance,
+                dagster_run=failed.dagster_run,
+            ).for_run_failure()
+            sensors.failed_run_sensor(context)
+    mails = [path.read_bytes() for path in home.sink.mails()[before:]]
+    assert len(mails) == 1, "one mail, however often the sensor looks"
+    subject = BytesParser(policy=policy.default).parsebytes(mails[0])["Subject"]
+    assert subject == "【一户】2026年第四季度的档案没有冻结"
 
 
 def test_the_text_of_an_exception_does_not_reach_dagster():
@@ -169,19 +198,43 @@ def test_what_a_sensor_or_a_resource_raises_is_scrubbed(monkeypatch):
         assert not any(secret in repr(entry) for entry in instance.all_logs(result.run_id))
 
 
-def test_a_run_that_only_took_deliveries_in_is_closed_by_the_next_refresh(story):
+@pytest.fixture
+def only_ingested(story):
+    """A run of `ingest_deliveries` on the story's platform, and how its refresh is logged."""
     from orchestration.definitions import defs
     from orchestration.platform import dagster_home
 
     home = story.home
     dagster_home(home.platform)
     as_of = home.value("select as_of from ops.current_refresh")
-    job = defs.resolve_job_def("ingest_deliveries")
     with dg.DagsterInstance.get() as instance:
-        run_id = job.execute_in_process(
+        result = defs.resolve_job_def("ingest_deliveries").execute_in_process(
             run_config={"ops": {"ops__refresh": {"config": {"as_of": as_of.isoformat()}}}}, instance=instance
-        ).run_id
-    asked = "select outcome from ops.refresh where run_id = :run_id"
-    assert home.rows(asked, run_id=run_id) == [(None,)]
+        )
+
+        def logged() -> str | None:
+            return home.value(f"select outcome from ops.refresh where run_id = '{result.run_id}'")
+
+        yield home, instance, result, as_of, logged
+
+
+def test_a_run_that_only_took_deliveries_in_says_so(only_ingested):
+    from orchestration import sensors
+
+    _, instance, result, _, logged = only_ingested
+    sensors.ingested_sensor(
+        dg.build_run_status_sensor_context(
+            sensor_name="ingested_sensor",
+            dagster_event=result.get_run_success_event(),
+            dagster_instance=instance,
+            dagster_run=result.dagster_run,
+        )
+    )
+    assert logged() == "ingested"
+
+
+def test_a_run_that_only_took_deliveries_in_is_closed_by_the_next_refresh(only_ingested):
+    home, _, _, as_of, logged = only_ingested
+    assert logged() is None, "no daemon"
     assert home.refresh(as_of) in ("released", "unchanged", "gate_refused")
-    assert home.rows(asked, run_id=run_id) == [("unchanged",)]
+    assert logged() == "ingested"

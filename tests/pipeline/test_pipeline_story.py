@@ -155,7 +155,8 @@ def test_the_runs_and_their_checks_are_in_dagster(story):
         records = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(verdict, "accuracy_reaches_the_target"), limit=50
         )
-        assert {record.status.value for record in records} == {"SUCCEEDED", "FAILED"}
+        # A run that stops before the verdict leaves its check planned, and other tests of this home have such runs.
+        assert {record.status.value for record in records} - {"PLANNED"} == {"SUCCEEDED", "FAILED"}
         # dbt's own tests are checks too: proof that the in-process runner speaks as dagster-dbt does.
         graph = _graph()
         dbt_checks = [key for key in graph.asset_check_keys if key.asset_key.path[0] == "candidate"]

@@ -87,4 +87,9 @@ def test_jobs_schedules_and_sensors(defs):
     assert jobs == {"ingest_deliveries", "refresh_master", "revise_archives"}
     nightly = defs.resolve_schedule_def("refresh_master_nightly")
     assert nightly.execution_timezone == "Asia/Shanghai"
-    assert {s.name for s in defs.sensors or []} == {"landing_sensor", "failed_run_sensor", "alert_sensor"}
+    assert {s.name for s in defs.sensors or []} == {
+        "landing_sensor",
+        "failed_run_sensor",
+        "ingested_sensor",
+        "alert_sensor",
+    }

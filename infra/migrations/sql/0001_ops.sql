@@ -7,7 +7,7 @@ create table ops.refresh (
     run_id text,
     started_at timestamptz not null default now(),
     finished_at timestamptz,
-    outcome text check (outcome in ('released', 'unchanged', 'gate_refused', 'failed'))
+    outcome text check (outcome in ('released', 'unchanged', 'gate_refused', 'ingested', 'failed'))
 );
 
 -- The business date every model runs as of: the newest refresh. dbt reads it from here instead of
@@ -136,7 +136,7 @@ comment on column ops.refresh.run_id is 'Dagster 运行编号';
 comment on column ops.refresh.started_at is '开始时刻（UTC）';
 comment on column ops.refresh.finished_at is '结束时刻（UTC）；空表示仍在运行或中途中断';
 comment on column ops.refresh.outcome
-is '结果：released 已发布，unchanged 内容未变，gate_refused 未达标不发布，failed 失败';
+is '结果：released 已发布，unchanged 内容未变，gate_refused 未达标不发布，ingested 只接入来件，failed 失败';
 
 comment on view ops.current_refresh is '最新一次刷新；各模型从这里取业务日期';
 comment on column ops.current_refresh.refresh_id is '刷新编号';

@@ -1,7 +1,8 @@
 -- The gate: what makes it impossible, not just forbidden, to publish what was not judged right.
 --
 -- Refusals carry their own SQLSTATE: YH001 no passed verdict, YH002 rows are not the judged ones, YH003 content
--- was withdrawn, YH004 sealed, YH005 move not allowed, YH006 candidate not built. Their messages are for users.
+-- was withdrawn, YH004 sealed, YH005 move not allowed, YH006 candidate not built, YH007 older than what is up. Their
+-- messages are for users.
 -- The limit: whoever owns the tables (the platform's own login, a superuser) can drop any trigger. The publisher
 -- role cannot.
 
@@ -203,6 +204,14 @@ begin
     ) then
         raise exception using errcode = 'YH001',
             message = format('第 %s 期没有通过的准确率判定，数据库拒绝发布。', new.release_no);
+    end if;
+    -- Going back is a person's decision, never the effect of a refresh for an earlier day.
+    if the_release.published_at is null and the_release.as_of < (
+        select r.as_of from release.release as r where r.release_no = old.release_no
+    ) then
+        raise exception using errcode = 'YH007',
+            message = format('第 %s 期的业务日期早于当前发布版，数据库拒绝发布；要回到以前的内容，请用回退。',
+                new.release_no);
     end if;
     perform release.check_stamped_rows(new.release_no, the_release.content_hash);
     new.moved_at := clock_timestamp();

@@ -185,6 +185,18 @@ def test_months_keep_the_ids_of_all_who_stay(warehouse: Warehouse, protector: Fi
     assert {record_id: later_homes[record_id] for record_id in homes} == homes
 
 
+def test_a_run_for_an_earlier_day_retires_nobody(warehouse: Warehouse, protector: FieldProtector) -> None:
+    both = neighbourhood(AUGUST)
+    only_some = neighbourhood(AUGUST)
+    only_some.persons = [row for row in both.persons if int(row["record_id"][:8]) < 30]
+    only_some.visits = []
+    run(warehouse, protector, both, SEPTEMBER)
+    events = rows(warehouse, "select count(*) from linkage.identity_event")
+    assert run(warehouse, protector, only_some, AUGUST).retired_count == 0
+    assert rows(warehouse, "select count(*) from linkage.identity_event") == events
+    assert run(warehouse, protector, only_some, OCTOBER).retired_count == 40
+
+
 def test_two_platforms_that_got_the_rows_in_another_order_hold_the_same(
     make_warehouse: Any, protector: FieldProtector
 ) -> None:

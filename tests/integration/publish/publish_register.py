@@ -142,7 +142,14 @@ class Register:
                     text(f"insert into candidate.{table}__dbt_tmp ({columns}) values ({values})"), row
                 )
 
-    def judge(self, status: str = "passed", *, evidence: str = "e1", target: str = "M01") -> int:
+    def judge(
+        self,
+        status: str = "passed",
+        *,
+        evidence: str = "e1",
+        target: str = "M01",
+        as_of: date = date(2026, 8, 31),
+    ) -> int:
         """Write a verdict on the candidate build as it is now, as the quality station does."""
         lower = {"passed": 0.961, "failed": 0.9499, "insufficient": None}[status]
         with self.engine.begin() as connection:
@@ -152,11 +159,12 @@ class Register:
                         "insert into quality.verdict (as_of, content_hash, evidence_hash, status, reasons, target_code,"
                         " target_ratio, audited_household_count, audited_field_count, correct_field_count,"
                         " accuracy_ratio, lower_bound_ratio, interval_lower_ratio, upper_bound_ratio)"
-                        " values ('2026-08-31', release.candidate_hash(), :evidence, :status, cast(:reasons as jsonb),"
+                        " values (:as_of, release.candidate_hash(), :evidence, :status, cast(:reasons as jsonb),"
                         " :target, 0.95, 301, 2410, 2349, 0.975, cast(:lower as double precision), 0.957, 0.985)"
                         " returning verdict_id"
                     ),
                     {
+                        "as_of": as_of,
                         "evidence": evidence,
                         "status": status,
                         "reasons": json.dumps([f"测试理由 {target} {status}"]),

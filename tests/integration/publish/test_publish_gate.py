@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 import psycopg
 import pytest
@@ -11,7 +12,9 @@ from publish_register import Register
 from sqlalchemy import Engine, text
 
 from infra.warehouse import Warehouse
+from publish.gate import GateRefusal, publisher_transaction
 from publish.releases import Published, publish, roll_back
+from publish.stamping import stamp
 
 pytestmark = pytest.mark.database
 
@@ -182,6 +185,22 @@ BYPASSES = {
     "an owner's rights": "set role yihu",
     "a role of one's own": "alter role test_publisher superuser",
 }
+
+
+def test_nobody_puts_an_earlier_day_up(judged: Register) -> None:
+    judged.judge(evidence="e2", as_of=date(2026, 7, 31))
+    newest = "(select max(verdict_id) from quality.verdict)"
+
+    def without_asking_publish() -> None:
+        with publisher_transaction(judged.engine, "发布") as connection:
+            stamp(connection, 2)
+            connection.exec_driver_sql(f"{INSERT}(2, {NEW_HASH}, {newest}, '{{}}')")
+            connection.exec_driver_sql(f"{POINT}2")
+
+    with pytest.raises(GateRefusal) as refused:
+        without_asking_publish()
+    assert refused.value.code == "older"
+    assert judged.current() == 1
 
 
 def fingerprint(register: Register) -> list[object]:

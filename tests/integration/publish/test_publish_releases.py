@@ -127,6 +127,36 @@ def test_content_that_changed_after_the_verdict_is_refused(engine: Engine, regis
     assert register.published("select distinct list_count from published.person") == [(1,)]
 
 
+def test_a_build_for_an_earlier_day_does_not_take_the_place_of_a_newer_release(
+    engine: Engine, register: Register
+) -> None:
+    release_wave(register, 1)
+    register.build(wave=2)
+    register.judge(as_of=date(2026, 7, 31))
+    result = publish(engine)
+    assert isinstance(result, Refused)
+    assert result.code == "older"
+    assert "2026-07-31" in result.reason
+    assert "yihu rollback" in result.reason
+    assert register.current() == 1
+    assert register.published("select count(*) from release.release") == [(1,)]
+    register.judge(evidence="e2")
+    assert isinstance(publish(engine), Published), "the same content judged for the day it is published"
+
+
+def test_after_going_back_a_day_between_the_two_releases_may_be_published(
+    engine: Engine, register: Register
+) -> None:
+    for wave, day in ((1, date(2026, 6, 30)), (2, date(2026, 8, 31))):
+        register.build(wave=wave)
+        register.judge(as_of=day)
+        publish(engine)
+    roll_back(engine, by="张三", why="演练")
+    register.build(wave=3)
+    register.judge(as_of=date(2026, 7, 31))
+    assert isinstance(publish(engine), Published)
+
+
 def test_without_a_build_the_refusal_says_so(engine: Engine) -> None:
     result = publish(engine)
     assert isinstance(result, Refused)

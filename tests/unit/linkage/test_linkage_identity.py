@@ -25,9 +25,9 @@ class Ledger:
         self.memory: dict[str, tuple[str, str]] = {}
         self.minted: list[str] = []
 
-    def run(self, partition: list[str]) -> LedgerChange:
+    def run(self, partition: list[str], *, may_retire: bool = True) -> LedgerChange:
         """``partition``: groups written as strings of one-letter record ids."""
-        change = assign_ids(self.state(), groups_of(partition))
+        change = assign_ids(self.state(), groups_of(partition), may_retire=may_retire)
         for entity_id, serial in change.new_identities.iter_rows():
             assert entity_id not in self.identities
             self.minted.append(entity_id)
@@ -133,6 +133,12 @@ def test_an_id_without_records_retires_and_is_reinstated_with_them(ledger: Ledge
     assert ledger.run(["abc"]).events.is_empty()
     assert happened(ledger.run(["abc", "de"])) == [(P2, "reinstated", None)]
     assert ledger.resolve(P2) == P2
+
+
+def test_a_look_back_retires_nobody(ledger: Ledger) -> None:
+    assert happened(ledger.run(["abc"], may_retire=False)) == []
+    assert ledger.resolve(P2) == P2
+    assert happened(ledger.run(["abc", "de"])) == []
 
 
 def test_a_withdrawn_person_that_comes_back_in_another_person_is_merged(ledger: Ledger) -> None:

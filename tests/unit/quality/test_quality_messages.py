@@ -77,6 +77,7 @@ def check_payload() -> dict[str, Any]:
     }
 
 
+ARCHIVE = {"quarter_start": "2026-07-01"}
 REFRESH = {"refresh_id": 12, "as_of": "2026-07-31", "started_at": "2026-07-31T15:00:00+00:00"}
 
 
@@ -118,6 +119,7 @@ class TestSubjects:
             ),
             ("check", check_payload(), "【一户】主档 2 项检查未通过"),
             ("refresh", REFRESH, "【一户】7月31日的刷新失败"),
+            ("archive", ARCHIVE, "【一户】2026年第三季度的档案没有冻结"),
         ],
     )
     def test_subject_says_what_happened(self, kind: str, payload: dict[str, Any], subject: str) -> None:
@@ -154,6 +156,7 @@ class TestBodies:
             ("delivery", delivery_payload(delivery_item())),
             ("check", check_payload()),
             ("refresh", REFRESH),
+            ("archive", ARCHIVE),
         ],
     )
     def test_nothing_is_loaded_from_elsewhere(self, kind: str, payload: dict[str, Any]) -> None:
