@@ -120,6 +120,7 @@ class _Judge:
                 RowWarning("row_shorter_than_header", None, message("row_shorter_than_header"))
             )
         self._take_id_from_elsewhere(row)
+        self._take_heads_phone(row)
         fault = self._name_fault(row)
         if fault:
             return self._quarantine(source, fault, self._columns["person_name"])
@@ -209,6 +210,17 @@ class _Judge:
         if is_other and own.kind == "valid" and own.text == head.text:
             row.values["id_no"] = MISSING["id_no"]
             self._warn(row, "id_is_heads_id", column)
+
+    def _take_heads_phone(self, row: AcceptedRow) -> None:
+        """The phone in the head's column is the head's own where he has no other; never another member's."""
+        own, heads = row.values.get("phone"), row.values.get("head_phone")
+        if own is None or heads is None or own.kind != "missing":
+            return
+        relation, name = row.values.get("relation_code"), row.values.get("person_name")
+        head_name = row.values.get("head_name")
+        is_named = name is not None and head_name is not None and name.key and name.key == head_name.key
+        if relation in _HEAD_CODES or (relation is None and is_named):
+            row.values["phone"] = heads
 
     def _take_ids_out_of_numbers(self, row: AcceptedRow) -> None:
         """An office that numbers its files by citizen id: such a number would stand in clear beside the ciphertext."""

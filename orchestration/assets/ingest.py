@@ -153,7 +153,7 @@ def every_delivery_conserves_its_rows(platform: dg.ResourceParam[Platform]) -> d
 @dg.asset_check(
     asset=DELIVERY,
     name="no_delivery_waits_for_a_person",
-    description="没有被扣留或拒收、等待处理的来件。不通过时：打开该来件的回执，修正后重报，或用 yihu delivery release 放行。",
+    description="没有被扣留或拒收、等待处理的来件。不通过时：打开该来件的回执，修正后重报；被扣留的核对后用 yihu delivery release 放行，或用 yihu delivery refuse 拒收。",
 )
 @scrubbed
 def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:

@@ -426,3 +426,72 @@ def test_every_row_has_exactly_one_fate_and_no_message_holds_a_value(list_code, 
             assert not rest or subject.removeprefix("“") in known
             problem = WARNING_RULES[warning.rule][0]
             assert problem in warning.message
+
+
+HEADS_PHONES = ("户主联系方式", "户主电话", "户主联系电话", "户主手机号")
+
+
+@pytest.mark.parametrize("title", HEADS_PHONES)
+def test_the_heads_phone_is_the_heads_and_no_members(title):
+    """A list that repeats it on every row: only the head gets it as his own; nobody's row loses it."""
+    header = ("家庭编号", "姓名", "身份证号", "与户主关系", "家庭住址", title)
+    judged = register(
+        ("WJ1", "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "13957126041"),
+        ("WJ1", "王思", MAN, "配偶", "清水苑1幢1单元101室", "13957126041"),
+        ("WJ1", "王小", CHILD, "", "清水苑1幢1单元101室", "13957126041"),
+        header=header,
+    )
+    assert [row.values["phone"].kind for row in judged.accepted] == ["mobile", "missing", "missing"]
+    assert judged.accepted[0].values["phone"].text == "13957126041"
+    assert {row.values["head_phone"].text for row in judged.accepted} == {"13957126041"}
+
+
+def test_the_heads_own_phone_goes_before_the_heads_column():
+    header = ("家庭编号", "姓名", "身份证号", "与户主关系", "家庭住址", "联系电话", "户主电话")
+    judged = register(
+        ("WJ1", "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "13900000001", "13957126041"),
+        ("WJ1", "王思", MAN, "配偶", "清水苑1幢1单元101室", "13957126042", "13957126041"),
+        header=header,
+    )
+    assert [row.values["phone"].text for row in judged.accepted] == ["13900000001", "13957126042"]
+
+
+@pytest.mark.parametrize("title", HEADS_PHONES)
+def test_a_households_block_gives_its_head_the_heads_phone(title):
+    judged, _ = judge(
+        "low_income",
+        (
+            "表",
+            [
+                (*LOW_HEADER, title),
+                (
+                    "1",
+                    "D1",
+                    "赵雪",
+                    WOMAN,
+                    "赵雪",
+                    WOMAN,
+                    "",
+                    "清水苑1幢1单元101室",
+                    "近江社区",
+                    "13957126041",
+                ),
+                (None, None, None, None, "王思", MAN, "配偶", None, None, None),
+                (
+                    "2",
+                    "D2",
+                    "李某",
+                    None,
+                    "王小",
+                    CHILD,
+                    "子",
+                    "清水苑2幢1单元101室",
+                    "近江社区",
+                    "13957126042",
+                ),
+            ],
+        ),
+    )
+    assert [row.values["phone"].text for row in judged.accepted] == ["13957126041", "", ""]
+    assert [row.source.block_no for row in judged.accepted] == [1, 1, 2]
+    assert judged.accepted[2].values["head_phone"].text == "13957126042"
