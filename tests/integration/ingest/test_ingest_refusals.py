@@ -1,12 +1,16 @@
 """A held delivery that a person refuses: out of use for good, its rows accounted for, the same file welcome again."""
 
+from types import SimpleNamespace
+
 import openpyxl
 import pytest
+from click.testing import CliRunner
 from ingest_lists import DISABLED_HEADER, csv_bytes, disabled_rows, every_row_has_one_fate
 
 from infra.errors import PermanentError
 from ingest.deliveries import refuse_held, release_held
 from ingest.receipts import write_receipts
+from orchestration.cli import main
 
 pytestmark = pytest.mark.database
 
@@ -132,3 +136,20 @@ def test_the_receipt_says_who_refused_and_lists_what_was_wrong_not_every_row(hel
     assert (31, None, "隔离") in details
     assert (5, "发证日期", "未使用") in details
     assert len(details) < 10
+
+
+def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_path, monkeypatch, ask):
+    settings = SimpleNamespace(home=tmp_path)
+    platform = SimpleNamespace(engine=warehouse.engine, settings=settings)
+    monkeypatch.setattr("orchestration.platform.open_platform", lambda: platform)
+    done = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲"])
+    assert done.exit_code == 2  # a reason must be given
+    done = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
+    assert done.exit_code == 0
+    assert f"来件 {held} 已由 数据员甲 拒收" in done.output
+    assert ask("select status from ops.delivery where delivery_id = :id", id=held) == [("refused",)]
+    (receipt,) = (tmp_path / "receipts").rglob(f"回执-{held}-*.xlsx")
+    assert dict(openpyxl.load_workbook(receipt)["回执"].iter_rows(values_only=True))["处理结果"] == "拒收"
+    again = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
+    assert again.exit_code == 1
+    assert "refused" in again.output
