@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from sqlalchemy import Engine, text
 
 from infra.mail import MailTransport
@@ -126,7 +125,7 @@ def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
     platform = open_platform()
     run = context.dagster_run
     if run.job_name == revise_archives.name:
-        queue_failed_archive(platform.engine, date.fromisoformat(run.tags[PARTITION_NAME_TAG]), run.run_id)
+        queue_failed_archive(platform.engine, date.fromisoformat(context.partition_key or ""), run.run_id)
     else:
         runs.close_refresh(platform.engine, run.run_id, "failed")
         queue_alerts(platform.engine, None)

@@ -134,6 +134,7 @@ def test_a_quarter_that_was_not_frozen_is_mailed(story):
                 dagster_event=failed.get_run_failure_event(),
                 dagster_instance=instance,
                 dagster_run=failed.dagster_run,
+                partition_key="2026-10-01",
             ).for_run_failure()
             sensors.failed_run_sensor(context)
     mails = [path.read_bytes() for path in home.sink.mails()[before:]]
