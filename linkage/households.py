@@ -1,12 +1,11 @@
 """Which people live together, and since when.
 
 Belongs here: from persons, register households and doors to one current living household a person, and the dated
-memberships before it. Not here: what a household number means (``linkage.register``), visits (``linkage.visits``).
+memberships before it. Not here: what a household number means (``linkage.register``), where people live whom the
+register does not know (``linkage.unregistered``), visits (``linkage.visits``).
 
-The register is a list of living households, so it goes first, and the newest registration wins. People it does not
-know go, in this order, to the household of their low-income block, to the one household behind their door, to the
-household whose phone they share, to the other unregistered people behind the same door, and else stay alone. Two
-numbers with different people behind one door stay two households.
+The register is a list of living households, so it goes first, and the newest registration wins. Two numbers with
+different people behind one door stay two households.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linkage.register import register_households
+from linkage.unregistered import found_households, place_in_register, unregistered_people
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,10 +62,10 @@ def link_households(records: pl.DataFrame) -> HouseholdLinks:
         .agg(pl.col("household").last(), pl.lit("household_number").alias("rule"))
     )
     doors = _doors_of_households(stated)
-    others = _unregistered(records, registered)
-    placed = _place(records, others, registered, doors)
+    others = unregistered_people(records, registered)
+    placed = place_in_register(records, others, registered, doors)
     first_free = int(stated["household"].max() or 0) + 1 if stated.height else 0  # type: ignore[arg-type]
-    founded = _found_households(others.join(placed, on="person", how="anti"), first_free)
+    founded = found_households(others.join(placed, on="person", how="anti"), first_free)
     current = pl.concat([registered, placed, founded]).sort("person")
 
     dated = _dated(_founded_together(stays))
@@ -82,7 +82,7 @@ def link_households(records: pl.DataFrame) -> HouseholdLinks:
             pl.col("snapshot_date").max().alias("last_seen"),
         )
         .sort("number", "household"),
-        doors=_all_doors(doors, others, pl.concat([placed, founded])),
+        doors=_all_doors(doors, records, others, pl.concat([placed, founded])),
     )
 
 
@@ -211,187 +211,6 @@ def _doors_of_households(stated: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unregistered(records: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
-    """People the register does not know: person, newest door, phones, first evidence, their block."""
-    import polars as pl
-
-    rows = records.join(registered.select("person"), on="person", how="anti")
-    by_age = rows.sort("snapshot_date", "evidence_date", "record_id")
-    return (
-        by_age.group_by("person", maintain_order=True)
-        .agg(
-            pl.col("door").drop_nulls().last(),
-            pl.col("address").drop_nulls().last(),
-            pl.col("household_group").drop_nulls().last(),
-            pl.col("evidence_date").min().alias("first_evidence_date"),
-            pl.col("record_id").sort_by("evidence_date", "record_id").first().alias("first_record_id"),
-            pl.col("phone_token").drop_nulls().unique().alias("phones"),
-            pl.col("person_name_key").drop_nulls().last().str.slice(0, 1).alias("surname"),
-        )
-        .sort("person")
-    )
-
-
-def _place(
-    records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame, doors: pl.DataFrame
-) -> pl.DataFrame:
-    """Unregistered people who belong to a register household: person, household, rule."""
-    import polars as pl
-
-    by_block = _by_block(records, others, registered)
-    rest = others.join(by_block, on="person", how="anti")
-    by_door = _by_door(records, rest, registered, doors)
-    rest = rest.filter(pl.col("door").is_null()).join(by_door, on="person", how="anti")
-    by_phone = _by_phone(records, rest, registered)
-    return pl.concat([by_block, by_door, by_phone])
-
-
-def _by_block(records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
-    """People of a household block (low-income) most of whose registered people live in one household."""
-    import polars as pl
-
-    votes = (
-        records.filter(pl.col("household_group").is_not_null())
-        .select("household_group", "person")
-        .unique()
-        .join(registered.select("person", "household"), on="person")
-        .group_by("household_group", "household")
-        .agg(pl.len().alias("votes"))
-        .with_columns(
-            is_clear=(pl.col("votes") == pl.col("votes").max().over("household_group"))
-            & (pl.col("votes") * 2 > pl.col("votes").sum().over("household_group"))
-        )
-        .filter("is_clear")
-    )
-    return (
-        others.filter(pl.col("household_group").is_not_null())
-        .join(votes, on="household_group")
-        .select("person", "household", rule=pl.lit("low_income_block"))
-    )
-
-
-def _phones_of_households(records: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
-    """phone_token, household: each number on a registered person's records, once a household."""
-    import polars as pl
-
-    return (
-        records.filter(
-            pl.col("phone_kind").is_in(["mobile", "landline"]) & pl.col("phone_token").is_not_null()
-        )
-        .select("person", "phone_token")
-        .unique()
-        .join(registered.select("person", "household"), on="person")
-        .select("phone_token", "household")
-        .unique()
-    )
-
-
-def _by_door(
-    records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame, doors: pl.DataFrame
-) -> pl.DataFrame:
-    """People whose door is a register household's: the only one behind it, or the one whose phone or surname fits.
-
-    Households that live behind the door now go before those that lived there once.
-    """
-    import polars as pl
-
-    inhabited = registered.select("household").unique()
-    homes = (
-        doors.join(inhabited, on="household", how="semi")
-        .with_columns(has_current=pl.col("is_current").any().over("door"))
-        .filter(pl.col("is_current") | ~pl.col("has_current"))
-        .select("door", "household", address=pl.col("door").str.split_exact("/", 1).struct.field("field_1"))
-    )
-    # An address whose community is unknown may be any of the doors of that name.
-    candidates = pl.concat(
-        [
-            others.filter(pl.col("door").is_not_null()).join(homes.drop("address"), on="door"),
-            others.filter(pl.col("door").is_null()).join(homes.drop("door"), on="address"),
-        ],
-        how="diagonal",
-    )
-    phones = _phones_of_households(records, registered).with_columns(shares_phone=pl.lit(True))
-    surnames = (
-        records.join(registered.select("person", "household"), on="person")
-        .select("household", pl.col("person_name_key").str.slice(0, 1).alias("surname"))
-        .drop_nulls()
-        .unique()
-        .with_columns(shares_surname=pl.lit(True))
-    )
-    by_phone = (
-        candidates.select("person", "household", "phones")
-        .explode("phones")
-        .join(phones, left_on=["phones", "household"], right_on=["phone_token", "household"])
-        .select("person", "household", "shares_phone")
-        .unique()
-    )
-    fit = (
-        candidates.select("person", "household", "surname")
-        .join(by_phone, on=["person", "household"], how="left")
-        .join(surnames, on=["household", "surname"], how="left")
-        .with_columns(
-            fit=pl.col("shares_phone").fill_null(False).cast(pl.Int8) * 2
-            + pl.col("shares_surname").fill_null(False).cast(pl.Int8)
-        )
-        .with_columns(best=pl.col("fit").max().over("person"), count=pl.len().over("person"))
-        .filter(pl.col("fit") == pl.col("best"))
-        .filter(pl.len().over("person") == 1)
-    )
-    return fit.select(
-        "person",
-        "household",
-        rule=pl.when(pl.col("count") == 1)
-        .then(pl.lit("door"))
-        .when(pl.col("shares_phone").is_not_null())
-        .then(pl.lit("door_and_phone"))
-        .otherwise(pl.lit("door_and_surname")),
-    ).sort("person")
-
-
-def _by_phone(records: pl.DataFrame, others: pl.DataFrame, registered: pl.DataFrame) -> pl.DataFrame:
-    """People without a door who share a phone with the people of exactly one household."""
-    import polars as pl
-
-    phones = _phones_of_households(records, registered)
-    return (
-        others.select("person", "phones")
-        .explode("phones")
-        .join(phones, left_on="phones", right_on="phone_token")
-        .select("person", "household")
-        .unique()
-        .filter(pl.len().over("person") == 1)
-        .select("person", "household", rule=pl.lit("phone"))
-        .sort("person")
-    )
-
-
-def _found_households(others: pl.DataFrame, first_free: int) -> pl.DataFrame:
-    """Households of people no register household takes: a block, else a door, else each for himself."""
-    import polars as pl
-
-    # People of one block who name no door are where the others of the block are.
-    has_block = pl.col("household_group").is_not_null()
-    where = pl.coalesce("door", "address")
-    found = others.with_columns(
-        where=pl.coalesce(where, pl.when(has_block).then(where.min().over("household_group")))
-    )
-    keyed = found.with_columns(
-        key=pl.when(pl.col("where").is_not_null())
-        .then(pl.concat_str(pl.lit("door:"), "where"))
-        .when(has_block)
-        .then(pl.concat_str(pl.lit("block:"), "household_group"))
-        .otherwise(pl.concat_str(pl.lit("person:"), "person")),
-        rule=pl.when(pl.col("where").is_not_null())
-        .then(pl.lit("door"))
-        .when(has_block)
-        .then(pl.lit("low_income_block"))
-        .otherwise(pl.lit("no_address")),
-    )
-    return keyed.select(
-        "person", household=pl.col("key").rank("dense").cast(pl.Int64) - 1 + first_free, rule="rule"
-    ).sort("person")
-
-
 def _evidence(records: pl.DataFrame, stated: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """The household each record speaks of: the register's own rows their household, all others where the person is."""
     import polars as pl
@@ -409,17 +228,23 @@ def _evidence(records: pl.DataFrame, stated: pl.DataFrame, current: pl.DataFrame
     )
 
 
-def _all_doors(doors: pl.DataFrame, others: pl.DataFrame, households: pl.DataFrame) -> pl.DataFrame:
-    """Doors of register households and of the households founded beside them."""
+def _all_doors(
+    doors: pl.DataFrame, records: pl.DataFrame, others: pl.DataFrame, homes: pl.DataFrame
+) -> pl.DataFrame:
+    """Doors of register households and of the people outside the register, theirs of old included."""
     import polars as pl
 
-    founded = (
-        others.filter(pl.col("door").is_not_null())
-        .join(households, on="person")
-        .select("door", "household", is_current=pl.lit(True))
+    newest = others.select("person", newest_door="door")
+    named = (
+        records.filter(pl.col("door").is_not_null())
+        .select("person", "door")
+        .unique()
+        .join(newest, on="person")
+        .join(homes.select("person", "household"), on="person")
+        .select("door", "household", is_current=pl.col("door") == pl.col("newest_door"))
     )
     return (
-        pl.concat([doors, founded])
+        pl.concat([doors, named])
         .group_by("door", "household")
         .agg(pl.col("is_current").any())
         .sort("door", "household")

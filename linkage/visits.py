@@ -27,7 +27,8 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
         the household number as of the visit (``household_number``; of several households that bore it, the one with
         the head's name, else the newest known by the day of the visit), the head's name behind the door
         (``door_and_head``; also before a number whose household has neither that name nor that door: the number is
-        the slip), the only household behind the door (``door``), the only household with the head's name at an address
+        the slip), the only household behind the door (``door``), of several the only one with the head's surname
+        (``door_and_surname``), the only household with the head's name at an address
         that is less complete but does not differ (``place_and_head``: 8栋 without the room, a house number that may
         be a door or a whole compound), ``unknown_household``.
     """
@@ -76,6 +77,16 @@ def link_visits(visits: pl.DataFrame, records: pl.DataFrame, households: Househo
     told = pl.concat([by_number, by_head])
     alone = at_door.filter("is_current").join(told, on="record_id", how="anti")
     told = pl.concat([told, _only_one(alone, "door", 0.9)])
+    of_surname = (
+        at_door.filter("is_current")
+        .join(told, on="record_id", how="anti")
+        .with_columns(surname=pl.col("head_name_key").str.slice(0, 1))
+        .join(
+            names.select("household", surname=pl.col("head_name_key").str.slice(0, 1)).unique(),
+            on=["household", "surname"],
+        )
+    )
+    told = pl.concat([told, _only_one(of_surname, "door_and_surname", 0.8)])
     vague = visits.join(told, on="record_id", how="anti")
     found = pl.concat([told, _by_place_and_head(vague, records, households, names)])
     return (

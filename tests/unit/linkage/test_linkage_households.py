@@ -374,3 +374,86 @@ def test_a_number_that_nobody_lives_under_is_no_household() -> None:
     assert set(links.evidence["household"]) == set(links.numbers["household"]) == lived_in
     assert set(links.doors["household"]) <= lived_in
     assert all(household is None or household in lived_in for household, _rule in street.visited())
+
+
+def test_a_family_behind_a_registered_door_without_any_tie_is_a_household_of_its_own() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙", phone="13911110000")
+    for name in ("丁一", "丁二"):
+        street.person(name, door=HOME)
+    street.person("戊", door=HOME, phone="13922220000")
+    street.person("己", door=HOME, phone="13922220000")
+    street.person("庚", door=HOME)
+    homes = street.homes()
+    assert homes["丁一"] == homes["丁二"] == homes["戊"] == homes["己"] != homes["甲"]
+    assert homes["庚"] == homes["甲"]  # one person alone far more often belongs to those registered there
+
+
+def test_a_tie_of_one_brings_the_whole_party_into_the_registered_household() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙", phone="13911110000")
+    street.person("丁一", door=HOME, phone="13911110000")
+    street.person("丁二", door=HOME)
+    homes = street.homes()
+    assert homes["丁一"] == homes["丁二"] == homes["甲"]
+
+
+def test_a_block_of_its_own_stays_beside_the_registered_household_behind_its_door() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    for name in ("丁", "戊", "己"):
+        street.person(name, block="D1", door=HOME, head=name == "丁")
+    street.person("庚", block="D2", door=HOME, head=True)
+    street.person("甲二", block="D3", door=HOME, head=True)
+    homes = street.homes()
+    assert homes["丁"] == homes["戊"] == homes["己"]
+    assert len({homes["甲"], homes["丁"], homes["庚"]}) == 3
+    assert homes["甲二"] == homes["甲"]
+    rules = dict(street.linked().current.select("household", "rule").iter_rows())
+    assert rules[homes["丁"]] == "low_income_block"
+
+
+def test_a_block_is_one_household_though_its_people_spell_the_door_differently() -> None:
+    street = Street()
+    for name in ("甲", "乙", "丙", "丁"):
+        street.person(name, block="D1", door=HOME, head=name == "甲")
+    for name in ("乙", "丁"):
+        street.person(name, door="望江佳园|1|2|301", on=SEPTEMBER)
+    street.person("戊", door="望江佳园|1|2|301", on=SEPTEMBER)
+    assert len(set(street.homes().values())) == 1
+
+
+def test_two_blocks_behind_one_door_stay_two_and_the_surname_tells_whose_the_others_are() -> None:
+    street = Street()
+    for name in ("甲一", "甲二"):
+        street.person(name, block="D1", door=HOME)
+    for name in ("乙一", "乙二"):
+        street.person(name, block="D2", door=HOME)
+    street.person("乙三", door=HOME)
+    street.person("丙", door=HOME)
+    homes = street.homes()
+    assert homes["甲一"] == homes["甲二"] != homes["乙一"]
+    assert homes["乙一"] == homes["乙二"] == homes["乙三"]
+    assert homes["丙"] not in (homes["甲一"], homes["乙一"])
+
+
+def test_behind_a_door_of_two_households_the_heads_surname_tells_the_visited_one() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    for name in ("丁一", "丁二"):
+        street.person(name, door=HOME)
+    street.visit(head="丁三", door=HOME)
+    street.visit(head="庚", door=HOME)
+    assert street.visited() == [(street.homes()["丁一"], "door_and_surname"), (None, "unknown_household")]
+
+
+def test_a_visit_to_the_old_door_of_people_the_register_does_not_know_is_theirs_by_name() -> None:
+    street = Street()
+    family(street, "WJ1", "甲乙")
+    for name in ("丁一", "丁二"):
+        street.person(name, door=HOME)
+        street.person(name, door=ELSEWHERE, on=SEPTEMBER)
+    street.visit(head="丁一", door=HOME)
+    street.visit(head="不识", door=HOME)
+    homes = street.homes()
+    assert street.visited() == [(homes["丁一"], "door_and_head"), (homes["甲"], "door")]

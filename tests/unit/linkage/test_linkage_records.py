@@ -157,6 +157,34 @@ def test_addresses_without_any_community_still_make_doors() -> None:
     assert doors(records) == ["/望江家园|1|2|301"]
 
 
+def test_two_spellings_of_a_compound_are_one_when_most_of_its_people_live_under_both() -> None:
+    records = Records()
+    for serial in range(3):
+        id_no = make_id(date(1980, 1, 1), serial=serial)
+        records.person("甲", id_no=id_no, door=f"南镇大楼|1|2|30{serial}")
+        records.person("甲", id_no=id_no, door=f"大楼|1|2|30{serial}" if serial else None)
+    records.person("乙", door="大楼|9|1|101")
+    records.person("丙", door="南镇大楼|9|1|101")
+    visit = records.visit(head="乙", door="大楼|9|1|101")
+    persons, visits = add_doors(*records.frames())
+    assert persons["door"].drop_nulls().str.contains("/南镇大楼").all()
+    assert visits.filter(pl.col("record_id") == visit)["door"].to_list() == ["近江社区/南镇大楼|9|1|101"]
+
+
+def test_a_slip_between_two_compounds_or_a_move_makes_them_no_one_compound() -> None:
+    records = Records()
+    for serial in range(4):
+        id_no = make_id(date(1980, 1, 1), serial=serial)
+        records.person("甲", id_no=id_no, door=f"翠苑|1|2|30{serial}")
+        records.person("乙", id_no=make_id(date(1970, 1, 1), serial=serial), door=f"翠谷园|1|2|30{serial}")
+        if serial == 0:
+            records.person("甲", id_no=id_no, door="翠谷园|1|2|300")  # the clerk took the wrong compound
+        else:
+            records.person("甲", id_no=id_no, door="翠谷园|7|1|404")  # they moved
+    persons, _ = add_doors(*records.frames())
+    assert persons["address_compound"].to_list() == [row["address_compound"] for row in records.persons]
+
+
 def test_frames_without_rows_are_no_hindrance() -> None:
     persons, visits = Records().frames()
     persons = judge_ids(persons)
