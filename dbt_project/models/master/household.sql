@@ -30,19 +30,65 @@ surviving_values as (
 
 ),
 
-address_keys as (
+addresses as (
 
     select
         record_id,
-        address_key
+        list_code,
+        is_current,
+        address_key,
+        address_compound,
+        address_building,
+        address_unit,
+        address_room,
+        community_name
     from {{ ref('int_person_record') }}
 
     union all
 
     select
         record_id,
-        address_key
+        list_code,
+        is_current,
+        address_key,
+        address_compound,
+        address_building,
+        address_unit,
+        address_room,
+        community_name
     from {{ ref('int_visit') }}
+
+),
+
+least_door_count as (
+
+    select target_value as door_count
+    from {{ ref('target') }}
+    where
+        target_code = 'COMPOUND_DOORS'
+        and valid_from <= {{ as_of() }}
+    order by valid_from desc
+    limit 1
+
+),
+
+-- Compounds that the register knows by enough doors, and that no list puts into two communities.
+compounds as (
+
+    select
+        address_compound,
+        min(community_name) as community_name
+    from addresses
+    where
+        is_current
+        and address_compound is not null
+        and community_name is not null
+    group by address_compound
+    having
+        count(distinct community_name) = 1
+        and count(distinct row(address_building, address_unit, address_room)) filter (
+            where list_code = 'household_register' and address_building is not null
+        ) >= (select least_door_count.door_count from least_door_count)
 
 ),
 
@@ -89,8 +135,8 @@ select
     current_members.head_person_id,
     current_members.head_name,
     surviving_values.address,
-    address_keys.address_key,
-    surviving_values.community_name,
+    addresses.address_key,
+    coalesce(surviving_values.community_name, compounds.community_name) as community_name,
     surviving_values.grid_name,
     surviving_values.source_household_no,
     cast(coalesce(current_members.member_count, 0) as integer) as member_count,
@@ -103,8 +149,10 @@ select
 from households
 left join surviving_values
     on households.household_id = surviving_values.household_id
-left join address_keys
-    on surviving_values.address_record_id = address_keys.record_id
+left join addresses
+    on surviving_values.address_record_id = addresses.record_id
+left join compounds
+    on addresses.address_compound = compounds.address_compound
 left join registered_households
     on households.household_id = registered_households.household_id
 left join current_members
