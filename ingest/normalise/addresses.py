@@ -13,32 +13,61 @@ from functools import lru_cache
 from typing import Final
 
 from ingest.normalise.names import simplified
+from ingest.normalise.numerals import with_digits
 from ingest.normalise.regions import split_regions
 from ingest.normalise.texts import fold, has_unreadable_character, is_null, without_spaces
 
-_CHINESE_DIGITS: Final = str.maketrans(
-    "〇○零一二三四五六七八九壹贰叁肆伍陆柒捌玖两", "00012345678912345678 92".replace(" ", "")
-)
-_NUMERAL: Final = "〇○零一二三四五六七八九十壹贰叁肆伍陆柒捌玖拾廿"
-# A Chinese number is a number only in front of a word that is counted (四号楼, not 三里屯 or 五一路).
-_COUNTED: Final = re.compile(
-    rf"(?<![{_NUMERAL}])([{_NUMERAL}]{{1,4}})(?=号楼|幢|栋|座|单元|层|室|组|队|号|楼(?!上|下|宇|盘)|门(?!口|面|市|卫|店)|弄|期)"
-)
 _DASHES: Final = re.compile(r"[-‐‑‒–—―−﹣－_~～〜⁓]+|(?<=\d)至(?=\d)")
 _BRACKETED: Final = re.compile(r"[(\[{【〔〈《<]([^()\[\]{}【】〔〕〈〉《》<>]*)[)\]}】〕〉》>]?")
 _PART_OF_NAME: Final = re.compile(r"[东西南北中]?[东西南北中一二三四五六七八九十A-Z\d][区期苑院]")
-_NO_DWELLING: Final = re.compile(
-    r"地下|车库|车位|储藏|贮藏|商铺|底商|店面|门面|门市|商业用房|工棚|工地|空挂|已拆|拆迁|对面|附近|旁边|隔壁|门口|路口|交叉口"
-)
-_OPEN_ROAD: Final = "大道|大街|胡同|横路|支路|公路|路|街|巷|弄|道|里弄"
+_PART_OF_DOOR: Final = re.compile(r"(?a)[A-Z\d一二三四五六七八九十]{1,4}(?:号楼|幢|栋|座|单元|室)|\d{2,4}")
+_PHONE: Final = re.compile(r"(?a)(?:联系)?(?:电话|手机)?:?(?<!\d)1[3-9]\d{9}(?!\d)")
 
-# Pieces of the tail. Digits are ASCII after folding.
-_B: Final = r"(?P<building>\d{1,4}[A-Z]?|[A-Z]\d{0,3}|[甲乙丙丁东西南北中])"
+# What clerks write around an address, and how they mistype its words: (pattern, what is meant).
+_REWRITTEN: Final = tuple(
+    (re.compile(pattern), meant)
+    for pattern, meant in (
+        (r"^(?:现|常|实际|户籍|居住|家庭|联系)*(?:住址|地址|居住地|居住[于在]|住[于在]):?", ""),
+        (r"(?<=[\d室房户])(?:租住|出租房?|租房|自住|暂住|居住|家中|内)$", ""),
+        (r"(?<=\d)[撞憧棟](?=[\dA-Z一二三四五六七八九十])", "幢"),
+        (r"单(?:无|园|员|(?=\d))", "单元"),
+        (r"(?<=\d\d\d)是$", "室"),
+        (r"(?<=\d)O(?=\d)", "0"),
+        (r"村?村(?:民委员会|委会)", "村"),
+        (r"(?<=\d)(?:村民小|村民|居民小|居民|小)组", "组"),
+        (r"(?<=\d)生产队", "队"),
+    )
+)
+
+_NO_DWELLING: Final = re.compile(
+    r"地下|负[一二三\d]|-[123][层F]|车库|车位|储藏|贮藏|阁楼|商铺|底商|店面|门面|门市|商业用房|工棚|工地|空挂|已拆|拆迁|"
+    r"对面|附近|旁边|隔壁|门口|路口|交叉口|[东西南北]侧(?=[一-龥])"
+)
+# Signs and letters that stand for what somebody hid or could not read.
+_MASKED: Final = re.compile(r"[*×□?○]|XX|某|(?<![A-Z])X(?=[\d幢栋座号单室])|(?<=\d)X|(?<=[幢栋座楼元])X")
+_NOT_A_PLACE: Final = re.compile(
+    r"(?:同上|同前|同户主|与户主同|同户籍地?|本地|外地|外省|外市|外出|在外|国外|境外|本村|本社区|本街道|居无定所|流动|不固定|测试)"
+)
+
+# Pieces of the road. 黄埔大道西668号, 人民南路四段27号, 西四北3条12号; a house number may carry a letter: 甲2号, 12A号.
+_ROAD: Final = (
+    r"(?:(?:大道|大街|胡同|横路|支路|辅路|公路|路|街|巷|弄|道|里弄|(?<=\d)条)"
+    r"(?:[东西南北中]?[一二三四五六七八九十\d]段|[东西南北中前后]段|[东西南北中]|辅路|延长线)?)"
+)
+_LETTER: Final = "[甲乙丙丁戊A-WYZ]"
+
+# Pieces of the tail. Digits are ASCII after folding; X is never a letter of a door but a mask. A building is not
+# begun in the middle of a Latin name (MOMA3幢) and has three digits at most: 阳光1003幢 is 阳光100 or 阳光.
+_B: Final = r"(?P<building>[甲乙丙丁]?\d{1,3}[A-WYZ甲乙丙丁]?|(?<![A-Z])[A-WYZ]\d{0,3}|[甲乙丙丁东西南北中])"
+_B_DASHED: Final = r"(?P<building>\d{1,3}[A-WYZ]?|(?<![A-Z])[A-WYZ])"
 _B_WORD: Final = r"(?:号楼|#楼|幢|栋|座|#|舍)"
-_U: Final = r"(?P<unit>\d{1,2}|[A-Z]|[甲乙丙丁东西南北中])(?:单元|单无|门洞|门|梯)"
-_F: Final = r"(?:(?P<floor>\d{1,2})(?:层|楼)-?)"
-_R: Final = r"(?P<room>\d{2,5}[A-Z]?|\d{1,2}[A-Z]|\d{3,4}-[A-Z\d])"
-_R_SHORT: Final = r"(?P<room>\d{1,5}[A-Z]?|[东西南北中左右]{1,2})"
+_U: Final = r"(?P<unit>\d{1,2}|[A-WYZ]|[甲乙丙丁东西南北中])(?:单元|门洞|门|梯)"
+_F: Final = r"(?:(?P<floor>\d{1,2})(?:层|楼|F)-?)"
+# A part of a flat: 501-1, 501室-1, 501-A, 501室A.
+_PART: Final = r"(?:(?:室|房)?-?(?P<part>[A-WYZ])|(?:室|房)?-(?P<number>\d))?"
+_R: Final = rf"(?P<room>\d{{2,5}}[A-WYZ]?|\d{{1,2}}[A-EG-WYZ]){_PART}"
+_R_LONG: Final = rf"(?P<room>\d{{3,4}}[A-WYZ]?){_PART}"
+_R_SHORT: Final = r"(?P<room>\d{1,5}[A-WYZ]?|[东西南北中左右]{1,2})"
 _END: Final = r"(?:号室|室|房间|房|户|号|间|边户|侧)?"
 _C: Final = r"(?P<compound>.*?[^\d\-#/])"
 
@@ -47,49 +76,55 @@ def _tail(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?a){_C}{pattern}")
 
 
-# In order: the first that fits the whole text wins. (pattern, unit is stated)
+# In order: the first that fits the whole text wins. After a dash alone 3-12 is a unit and a room, or a floor and a
+# flat (Chongqing), so a room without the word 单元 in front needs three digits.
 _WITH_UNIT: Final = (
-    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?第?{_U}-?{_F}?(?P<high>\d{{1,2}})-(?P<low>\d{{2}}){_END}"),
-    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?第?{_U}-?{_F}{_R_SHORT}{_END}"),
-    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?第?{_U}-?{_R}{_END}"),
-    _tail(rf"{_B}(?:{_B_WORD}|号)-?(?P<unit>\d{{1,2}})[-#/]{_F}?{_R}{_END}"),
-    _tail(rf"(?P<building>\d{{1,3}}[A-Z]?)[-/](?P<unit>\d{{1,2}})[-/]{_F}?(?P<room>\d{{3,4}}[A-Z]?){_END}"),
-    _tail(rf"(?P<building>\d{{1,3}}[A-Z]?)-{_U}-?{_F}?{_R}{_END}"),
+    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?{_U}-?{_F}?(?P<high>\d{{1,2}})-(?P<low>\d{{2}}){_END}"),
+    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?{_U}-?{_F}{_R_SHORT}{_END}"),
+    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?{_U}-?{_R}{_END}"),
+    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?{_U}-?(?P<room>\d)(?:室|房|号|户)"),
+    _tail(rf"{_B}(?:{_B_WORD}|号)-?(?P<unit>\d{{1,2}})[-#/]{_F}?{_R_LONG}{_END}"),
+    _tail(rf"{_B_DASHED}[-/](?P<unit>\d{{1,2}})[-/]{_F}?(?P<room>\d{{3,4}}[A-WYZ]?){_END}"),
+    _tail(rf"{_B_DASHED}-{_U}-?{_F}?{_R}{_END}"),
 )
 _WITHOUT_UNIT: Final = (
     _tail(rf"{_B}(?:{_B_WORD}|号)-?{_F}{_R_SHORT}{_END}"),
     _tail(rf"{_B}(?:{_B_WORD}|号)-?{_R}{_END}"),
-    _tail(rf"(?P<building>\d{{1,3}}[A-Z]?)-(?P<room>\d{{3,4}}[A-Z]?){_END}"),
+    _tail(rf"(?P<building>\d{{1,3}}[A-WYZ]?)-(?P<room>\d{{3,4}}[A-WYZ]?){_END}"),
 )
 _WITHOUT_ROOM: Final = (
-    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?第?{_U}(?:-?{_F})?"),
+    _tail(rf"{_B}(?:{_B_WORD}|号|楼)-?{_U}(?:-?{_F})?"),
     _tail(rf"{_B}(?:{_B_WORD}|号|楼)(?:-?{_F})?"),
 )
+_HOUSE: Final = rf"{_LETTER}?\d+(?:号?附\d+)?{_LETTER}?"
 _LANE: Final = re.compile(
-    rf"(?a)(?P<compound>.*?\d+弄(?:\d+支弄)?)(?P<building>\d+(?:号?附\d+)?[A-Z]?)号楼?-?(?:{_F}?(?:{_R}|(?P<high>\d{{1,2}})层(?P<low>\d{{2}})){_END})?"
+    rf"(?a)(?P<compound>.*?\d+弄(?:\d+支弄)?)(?P<building>{_HOUSE}(?:号[甲乙丙丁]|号楼?))"
+    rf"-?(?:{_F}?(?:{_R}|(?P<high>\d{{1,2}})层(?P<low>\d{{2}})){_END})?"
 )
 _GROUP: Final = re.compile(
-    rf"(?a)(?P<compound>.*?\d+(?:组|队|社))(?P<building>\d+(?:号?附\d+)?[A-Z]?)号?(?:-?{_F}?(?P<room>\d{{3,4}}){_END})?"
+    rf"(?a)(?P<compound>.*?\d+(?:组|队|社)|.*村[一-龥]{{1,4}}(?:组|屯|自然村))(?P<building>{_HOUSE})号?"
+    rf"(?:-?{_F}?(?P<room>\d{{3,4}}){_END})?"
 )
+# Estates are called villages too: 采荷新村, 曹杨2村, 工人村. There a number is a building.
 _VILLAGE_HOUSE: Final = re.compile(
-    r"(?a)(?P<compound>.*(?:(?<!新)村|自建房|农居房?|民房|农民房))(?P<building>\d+(?:号?附\d+)?[A-Z]?)号"
+    rf"(?a)(?P<compound>.*(?:(?<![新\d])(?<!工人|教师|职工|干部|专家|大学)村|自建房|农居房?|民房|农民房))(?P<building>{_HOUSE})号"
 )
 _ROAD_HOUSE: Final = re.compile(
-    rf"(?a)(?P<compound>.*?(?:{_OPEN_ROAD}))(?P<building>\d+(?:-\d+)?)号(?:院|大院)?"
-    rf"(?:附(?P<annex>\d+)(?:号|$))?(?P<rest>.*)"
+    rf"(?a)(?P<compound>.*?{_ROAD})(?P<building>{_LETTER}?\d+(?:-\d+)?{_LETTER}?)号(?:大院|院)?"
+    r"(?:附(?P<annex>\d+)(?:号|$))?(?P<rest>.*)"
 )
-# A house number may carry a letter: 2甲号, 甲2号, 12A号.
-_LETTER: Final = "[甲乙丙丁戊A-Z]"
 _ROAD_BEFORE_NAME: Final = re.compile(
-    rf"(?a)[一-龥A-Z\d]{{1,12}}?(?:{_OPEN_ROAD}){_LETTER}?\d+(?:-\d+)?{_LETTER}?"
-    rf"(?:弄(?:\d+支弄)?|号)(?:院|大院|内)?(?=[一-龥]{{2}})"
+    rf"(?a)[一-龥A-Z\d]{{1,12}}?{_ROAD}{_LETTER}?\d+(?:-\d+)?{_LETTER}?"
+    r"(?:弄(?:\d+支弄)?|号(?:附\d+号?)?)(?:院内|大院|院(?!士)|内(?!蒙))?(?=[一-龥]{2})"
 )
 _BARE_ROAD_BEFORE_NAME: Final = re.compile(
-    r"[一-龥]{1,6}?(?:大道|大街|路|街|巷)(?=[一-龥]{1,8}(?:家园|花园|花苑|公寓|新村|名苑|名邸|雅苑|雅居|嘉园|庭院|[^花]苑)\d)"
+    r"(?a)[一-龥]{2,6}?(?:大道|大街|路|街(?!道)|巷)"
+    r"(?=[一-龥]{2,8}(?:家园|花园|公寓|新村|名邸|雅居|嘉园|庭院|[^花]苑|花苑|坊|里)\d)"
 )
-_JOINED_ROOMS: Final = re.compile(r"(?a)\d{3,4}[/、,和&+]\d{3,4}")
-_JOINED_HOUSES: Final = re.compile(r"(?a)\d+[-、,/]\d+号(?!楼|院)")
-_WHOLE_NUMBER_NAME: Final = re.compile(r"(?a)(?P<compound>[一-龥A-Z\d·]*?[一-龥]{2,})")
+_JOINED_ROOMS: Final = re.compile(r"(?a)\d{3,4}室?[/、,和&+]\d{3,4}|(?:单元|门|梯)\d{3,4}-\d{3,4}")
+_JOINED_HOUSES: Final = re.compile(r"(?a)\d+[-、,/]\d+(?:号(?!楼|院)|幢|栋)")
+_PLACE: Final = re.compile(r"(?a)[一-龥A-Z\d·]*?[一-龥]{2,}(?:\d+(?:组|队|社|巷|弄|支弄|期|条|里|村))?")
+_DOOR_IN_NAME: Final = re.compile(r"(?a)\d(?:幢|栋|号楼|单元|室|层)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,48 +166,52 @@ def parse_address(text: str) -> ParsedAddress:
     if has_unreadable_character(text) or len(folded) > 200:
         return ParsedAddress("UNPARSED")
     rest, community = split_regions(_prepare(folded))
-    if _JOINED_ROOMS.search(rest):
+    if _NOT_A_PLACE.fullmatch(rest):
+        return ParsedAddress("UNPARSED", community=community)
+    if _JOINED_ROOMS.search(rest) or _MASKED.search(rest):
         return ParsedAddress("AMBIGUOUS", community=community)
     door = _parse_door(rest)
     if door is None:
         return _parse_place(_ROAD_BEFORE_NAME.sub("", rest, count=1), community)
     status = door.status
-    if _NO_DWELLING.search(rest) or (status == "FULL" and not _is_name(door.compound)):
+    if _NO_DWELLING.search(rest) or not _is_name(door.compound):
         status = "AMBIGUOUS"
     return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
 
 
 def _prepare(folded: str) -> str:
-    """Spaces, brackets, dashes and numerals to one form; a space between digits parts them like a dash."""
-    text = re.sub(r"(?a)(?<=\d) (?=\d)", "-", folded.upper())
-    text = without_spaces(text)
-    text = _BRACKETED.sub(lambda found: found[1] if _PART_OF_NAME.fullmatch(found[1]) else "", text)
+    """Spaces, brackets, dashes, slips and numerals to one form; a space between digits parts them like a dash."""
+    text = _PHONE.sub("", folded).strip()
+    text = re.sub(r"(?a)(?<=\d) (?=\d)", "-", text.upper())
+    text = _BRACKETED.sub(_unbracketed, without_spaces(text))
     text = _DASHES.sub("-", text)
     text = re.sub(r"[。.,，;；:：、'\"“”]+$", "", text)
-    text = re.sub(r"(?a)(?<=\d)[.。](?=\d)|(?<=[幢栋座元层号]),", "-", text)
-    text = re.sub(r"\s|[,，;；:：'\"“”「」『』]", "", text)
-    text = simplified(text).replace("棟", "栋").replace("＃", "#")
-    return _COUNTED.sub(lambda found: _number(found[1]), text)
+    text = re.sub(r"(?a)(?<=\d)[.。](?=\d)|(?<=[幢栋座元层号楼])[,.。]", "-", text)
+    text = re.sub(r"\s|[,，;；'\"“”「」『』]", "", text)
+    text = with_digits(simplified(text).replace("棟", "栋"))
+    for pattern, meant in _REWRITTEN:
+        text = pattern.sub(meant, text)
+    return text.replace(":", "")
 
 
-def _number(numeral: str) -> str:
-    """九〇四 → 904, 十二 → 12, 二十三 → 23, 廿二 → 22."""
-    numeral = numeral.replace("拾", "十").replace("廿", "二十")
-    if "十" not in numeral:
-        return numeral.translate(_CHINESE_DIGITS)
-    tens, _, ones = numeral.partition("十")
-    return (tens.translate(_CHINESE_DIGITS) or "1") + (ones.translate(_CHINESE_DIGITS) or "0")
+def _unbracketed(found: re.Match[str]) -> str:
+    """What a bracket adds to the address: a part of the name, a piece of the door, a second room; or nothing."""
+    inner = found[1]
+    if _PART_OF_NAME.fullmatch(inner):
+        return inner
+    if not _PART_OF_DOOR.fullmatch(inner):
+        return ""
+    return f"/{inner}" if inner.isdigit() and re.search(r"[\d室]$", found.string[: found.start()]) else inner
 
 
 def _parse_door(rest: str) -> ParsedAddress | None:
-    stripped = _ROAD_BEFORE_NAME.sub("", rest, count=1) if _ROAD_BEFORE_NAME.match(rest) else rest
-    if stripped != rest and re.match(r"(附|东|西|南|北)?\d", stripped):
-        stripped = rest
-    stripped = (
-        _BARE_ROAD_BEFORE_NAME.sub("", stripped, count=1)
-        if _BARE_ROAD_BEFORE_NAME.match(stripped)
-        else stripped
-    )
+    stripped = rest
+    road = _ROAD_BEFORE_NAME.match(rest)
+    if road and not re.match(r"(附|东|西|南|北)?\d", rest[road.end() :]):
+        stripped = rest[road.end() :]
+    bare_road = _BARE_ROAD_BEFORE_NAME.match(stripped)
+    if bare_road:
+        stripped = stripped[bare_road.end() :]
     for pattern in (_LANE, _GROUP, _VILLAGE_HOUSE):
         found = pattern.fullmatch(stripped)
         if found:
@@ -242,34 +281,36 @@ def _parse_compound_door(text: str) -> ParsedAddress | None:
 def _parse_place(rest: str, community: str | None) -> ParsedAddress:
     """No door in it: the name of a place, or nothing that can be told."""
     name = _compound(rest)
-    if _NO_DWELLING.search(rest) or re.search(r"(?a)\d", rest):
-        return ParsedAddress("AMBIGUOUS" if _is_name(name) else "UNPARSED", community=community)
-    if _WHOLE_NUMBER_NAME.fullmatch(name):
+    if not _NO_DWELLING.search(rest) and not _DOOR_IN_NAME.search(name) and _PLACE.fullmatch(name):
         return ParsedAddress("POI_ONLY", name, community=community)
-    return ParsedAddress("UNPARSED", community=community)
+    is_told = re.search(r"[一-龥]{2}", rest) is not None and not re.match(r"(?a)[\d-]", rest)
+    return ParsedAddress("AMBIGUOUS" if is_told else "UNPARSED", community=community)
 
 
 def _room(groups: dict[str, str | None]) -> str | None:
-    """The room: 18层04室 is 1804, 9层904室 is 904, 3楼东户 is 3东, 10-02 is 1002, 401-A is 401A."""
+    """The room: 18层04室 is 1804, 9层904室 is 904, 3楼东户 is 3东, 10-02 is 1002, 401-A is 401A, 501-1 stays."""
     high, low, floor, room = (groups.get(name) for name in ("high", "low", "floor", "room"))
     if high and low:
         return _plain(high) + low
     if not room:
         return None
-    room = room.replace("-", "")
-    if not floor:
-        return _plain(room)
-    floor = _plain(floor)
-    if not room[:1].isdigit():
-        return floor + room
-    digits = room.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    if len(digits) <= 2:
-        return floor + digits.zfill(2) + room[len(digits) :]
-    return _plain(room) if _plain(room).startswith(floor) else None
+    if floor:
+        floor = _plain(floor)
+        digits = room.rstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+        if not room[0].isdigit():
+            room = floor + room
+        elif len(digits) <= 2:
+            room = floor + digits.zfill(2) + room[len(digits) :]
+        elif not _plain(room).startswith(floor):
+            return None
+    if groups.get("number"):
+        # 5011 is another room than 501-1; 50-1 is no part of a room.
+        return f"{_plain(room)}-{groups['number']}" if len(room) >= 3 else None
+    return _plain(room) + (groups.get("part") or "")
 
 
 def _plain(number: str) -> str:
-    return number.replace("号", "").lstrip("0") or "0"
+    return number.replace("号", "").replace("楼", "").lstrip("0") or "0"
 
 
 def _compound(text: str) -> str:
@@ -281,4 +322,10 @@ def _compound(text: str) -> str:
 
 
 def _is_name(compound: str | None) -> bool:
-    return compound is not None and re.search(r"[一-龥]{2}|[A-Z]{2}", compound) is not None
+    """Whether it is one name: no sign of another address in it, and more than a number."""
+    return (
+        compound is not None
+        and re.search(r"[一-龥]{2}|[A-Z]{2}", compound) is not None
+        and re.fullmatch(r"(?a)[一-龥A-Z\d·-]+", compound) is not None
+        and not _DOOR_IN_NAME.search(compound)
+    )

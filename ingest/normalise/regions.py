@@ -49,10 +49,11 @@ _COUNTY: Final = re.compile(
     rf"[一-龥]{{1,6}}?自治[县旗]|[一-龥]{{1,4}}?(?<![{_NO_COUNTY}])区(?![\d号幢栋座内])|[一-龥]{{2,4}}?[县旗]|[一-龥]{{2,4}}?市"
 )
 _NEW_DISTRICT: Final = re.compile(
-    r"[一-龥]{1,4}?(?:新区|(?:经济|高新|技术|产业|工业|旅游|保税|示范){0,3}开发区|高新区)"
+    r"[一-龥]{1,4}?(?:新区|(?:经济|高新|技术|产业|工业|旅游|保税|示范){0,3}开发区|高新区)|(?:高新|工业|科技|产业)园区"
 )
 _STREET: Final = re.compile(r"[一-龥]{2,8}?(?:街道办事处|街道)")
-_TOWN: Final = re.compile(r"[一-龥]{1,6}?(?:民族乡|镇|乡)")
+# A town's name has two characters or more (乌镇 is 乌镇镇); 小镇, 古镇 and 水乡 are words of compounds.
+_TOWN: Final = re.compile(r"[一-龥]{2,6}?(?:民族乡|(?<![小古名])镇|(?<![水家故梦老同])乡)")
 _COMMUNITY: Final = re.compile(
     r"(?P<name>[一-龥0-9]{1,8}?社区)(?:居委会|居民委员会|居民区|党群服务中心)?"
     r"|(?P<committee>[一-龥]{2,8}?)(?:居委会|居民委员会)"
@@ -60,7 +61,7 @@ _COMMUNITY: Final = re.compile(
 _VILLAGE: Final = re.compile(r"(?P<name>[一-龥]{2,6}?(?<!新)村)(?:村委会|村民委员会)?(?=[一-龥]{2,}.*?\d)")
 # Words that compounds end in and none consists of: the 市 of 万科城市|花园3幢 is no region's.
 _BARE_KIND: Final = re.compile(
-    r"(?:花园|家园|花苑|嘉园|公寓|公馆|小区|新村|新城|名苑|名邸|雅苑|雅居|庭院|广场|大厦|之光|之星|之家)"
+    r"(?:花园|家园|花苑|嘉园|公寓|公馆|小区|新村|新城|名苑|名邸|雅苑|雅居|庭院|广场|大厦|大楼|大院|人家|山庄|别墅|豪庭|之光|之星|之家)"
     r"(?:[东西南北中]?[区苑院]|[一二三四五六七八九十\d]期)?(?=[\dA-Z]|[一二三四五六七八九十甲乙丙丁东西南北]+(?:号楼|[幢栋座号])|$)"
 )
 _GRID: Final = re.compile(r"第?[\d一二三四五六七八九十]{1,3}网格")
@@ -89,10 +90,10 @@ def split_regions(text: str) -> tuple[str, str | None]:
         The rest, and the community that the address names (``近江社区``), or None.
     """
     community: str | None = None
-    level = 0
+    taken: dict[int, str] = {}
     for _ in range(3):  # people repeat the prefix: 杭州市上城区杭州市上城区…
         before = text
-        text, level = _strip_upper(text, level)
+        text = _strip_upper(text, taken)
         text, named = _strip_community(text)
         community = community or named
         text = _strip_grid(text)
@@ -101,27 +102,37 @@ def split_regions(text: str) -> tuple[str, str | None]:
     return text, community
 
 
-def _strip_upper(text: str, level: int) -> tuple[str, int]:
-    """Take off province to town. ``level`` counts what was taken: guards loosen once a region was there."""
-    for pattern, guarded in (
-        (_PROVINCE, False),
-        (_PROVINCE_SHORT, False),
-        (_CITY, False),
-        (_CITY_SHORT, False),
-        (_NEW_DISTRICT, True),
-        (_COUNTY, True),
-        (_STREET, False),
-        (_TOWN, True),
-    ):
+# (level, pattern, judged by its form alone), from the province down.
+_LEVELS: Final = (
+    (0, _PROVINCE, False),
+    (0, _PROVINCE_SHORT, False),
+    (1, _CITY, False),
+    (1, _CITY_SHORT, False),
+    (2, _COUNTY, True),
+    (3, _NEW_DISTRICT, True),
+    (4, _STREET, False),
+    (4, _TOWN, True),
+)
+
+
+def _strip_upper(text: str, taken: dict[int, str]) -> str:
+    """Take off province to town. ``taken`` (level to words) grows: guards loosen once a region was there."""
+    for level, pattern, guarded in _LEVELS:
         found = pattern.match(text)
         if not found or not _leaves_an_address(text[found.end() :]):
             continue
+        # Below the city each level is there once; what looks like another one is a name (南镇大楼), unless repeated.
+        if level > 1 and any(below >= level for below in taken) and taken.get(level) != found[0]:
+            continue
         if guarded and _BARE_KIND.match(text[found.end() :]):
             continue
-        if guarded and not level and not _is_surely_region(found[0], text[found.end() :]):
+        if guarded and not taken and not _is_surely_region(found[0], text[found.end() :]):
             continue
-        text, level = text[found.end() :], level + 1
-    return text, level
+        if level <= 1:  # the prefix begins anew
+            for below in [each for each in taken if each > level]:
+                del taken[below]
+        text, taken[level] = text[found.end() :], found[0]
+    return text
 
 
 def _is_surely_region(word: str, rest: str) -> bool:
@@ -132,7 +143,8 @@ def _is_surely_region(word: str, rest: str) -> bool:
 
 
 def _leaves_an_address(rest: str) -> bool:
-    return len(rest) >= 2 and re.match(r"[一-龥A-Z]|\d+[组弄]", rest) is not None
+    """Whether the rest can stand alone: it begins with a name, not with a word that a name must precede."""
+    return len(rest) >= 2 and re.match(r"(?!社区|居委会|街道)[一-龥A-Z]|\d+[组弄]", rest) is not None
 
 
 def _strip_community(text: str) -> tuple[str, str | None]:
