@@ -1,10 +1,12 @@
 """Which records are the same person.
 
 Belongs here: profiles, sure groups, and the order in which evidence is asked. Not here: weights and candidate pairs
-(``linkage.model``), what speaks against a pair (``linkage.vetoes``), joining (``linkage.clusters``), households, ids.
+(``linkage.model``), what speaks against a pair (``linkage.vetoes``), what a common home shows (``linkage.same_home``),
+joining (``linkage.clusters``), households, ids.
 
 The way: records that say the same are one *profile*; profiles with the same own id and name are one *sure group*;
-Splink scores pairs of profiles of different groups; vetoes drop pairs that look alike because their people are kin;
+Splink scores pairs of profiles of different groups; vetoes drop pairs that look alike because their people are kin; a
+common home adds pairs that say too little to be scored;
 what is left is joined from the strongest edge down, and a join that would put two people known to be different into
 one person is refused. Nothing depends on the order of rows: profiles are numbered by their smallest record id.
 """
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from linkage import model
 from linkage.clusters import join_profiles
-from linkage.vetoes import are_listed_apart, look_like_kin, pairs_listed_apart
+from linkage.same_home import same_home_pairs
+from linkage.vetoes import are_listed_apart, are_namesakes, look_like_kin, pairs_listed_apart
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 # Odds of 2^weight. With vetoes the best F1 lies at low weights (performance.md 2); 3 leaves a margin for precision.
 ACCEPT_WEIGHT: Final = 3.0
 
-# Weight of the same full name under the same household number of one list: as sure as name and door together.
-_HOUSEHOLD_NAME_WEIGHT: Final = 12.0
+# Weight of the one unnamed and the one named child of a day in one home.
+_NAMED_LATER_WEIGHT: Final = 12.0
 
 # What a list calls a child that has no name yet: 王芳之子, 王芳之次女, 新生儿.
 _UNNAMED: Final = r"^.{2,}之[长次大小双]?[子女儿]$|^(新生儿|未取名|未命名|未起名|待取名|暂无名|无名氏?)"
@@ -103,12 +106,14 @@ def link_persons(records: pl.DataFrame, settings: dict[str, Any]) -> PersonLinks
     block_columns = [block for block, _, _ in model.BLOCKS]
     scored = model.score_pairs(keyed.select(*model.PROFILE_COLUMNS, *block_columns), settings)
     likely = scored.filter(pl.col("weight") >= ACCEPT_WEIGHT)
-    known_apart = are_listed_apart(profiles, likely, pairs_listed_apart(records))
+    known_apart = are_listed_apart(profiles, likely, pairs_listed_apart(records)) | are_namesakes(
+        profiles, likely, records
+    )
     vetoed = look_like_kin(profiles, likely) | known_apart
     accepted = pl.concat(
         [
             likely.filter(~vetoed).select("left", "right", "weight", rule=pl.lit("splink")),
-            _same_name_in_household(records, of_record, profiles),
+            same_home_pairs(records, of_record, profiles),
             _named_later(records, of_record, profiles),
         ]
     ).sort("left", "right", "weight", "rule")
@@ -119,47 +124,6 @@ def link_persons(records: pl.DataFrame, settings: dict[str, Any]) -> PersonLinks
         pairs_scored=scored.height,
         blocks_left_out=left_out,
         joins_refused=refused,
-    )
-
-
-def _same_name_in_household(
-    records: pl.DataFrame, of_record: pl.DataFrame, profiles: pl.DataFrame
-) -> pl.DataFrame:
-    """Edges between the profiles under which one household of one list names the same person.
-
-    A list's own household number and the full name say who it is, also where id, birth date, phone and door are
-    missing; unless ids or birth dates show that the household has two people of that name.
-    """
-    import polars as pl
-
-    key = ["household_group", "person_name_key"]
-    named = (
-        records.select("record_id", *key)
-        .drop_nulls()
-        .join(of_record, on="record_id")
-        .select(*key, "profile")
-        .unique()
-        .join(
-            profiles.select("unique_id", "own_id", "birth_date", "sex"),
-            left_on="profile",
-            right_on="unique_id",
-        )
-    )
-    return (
-        named.filter(
-            (pl.len().over(key) > 1)
-            & (pl.col("own_id").drop_nulls().n_unique().over(key) <= 1)
-            & (pl.col("birth_date").drop_nulls().n_unique().over(key) <= 1)
-            & (pl.col("sex").drop_nulls().n_unique().over(key) <= 1)
-        )
-        .select(
-            left=pl.col("profile").min().over(key),
-            right="profile",
-            weight=pl.lit(_HOUSEHOLD_NAME_WEIGHT),
-            rule=pl.lit("same_household_and_name"),
-        )
-        .filter(pl.col("left") < pl.col("right"))
-        .unique()
     )
 
 
@@ -201,7 +165,7 @@ def _named_later(records: pl.DataFrame, of_record: pl.DataFrame, profiles: pl.Da
             one_child.select(
                 left=pl.col("profile").min().over(key),
                 right="profile",
-                weight=pl.lit(_HOUSEHOLD_NAME_WEIGHT),
+                weight=pl.lit(_NAMED_LATER_WEIGHT),
                 rule=pl.lit("named_later"),
             ).filter(pl.col("left") < pl.col("right"))
         )

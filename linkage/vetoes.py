@@ -114,3 +114,43 @@ def are_listed_apart(profiles: pl.DataFrame, pairs: pl.DataFrame, listed: set[fr
         )
     ]
     return pl.Series("known_apart", apart, dtype=pl.Boolean)
+
+
+def are_namesakes(profiles: pl.DataFrame, pairs: pl.DataFrame, records: pl.DataFrame) -> pl.Series:
+    """True for each pair of one name and one birth date whom a list of persons names at once behind two doors.
+
+    Two newborns of one name on one day have nothing yet that tells them apart but where they live. An id or a common
+    phone outweighs it: that is one person listed twice. Only building and room are compared, because one compound is
+    spelled in many ways.
+    """
+    import polars as pl
+
+    spot = pl.col("place").str.splitn("|", 2).struct.field("field_1").alias("spot")
+    key = ["delivery_id", "name", "birth_date"]
+    rows = (
+        records.filter(pl.col("household_group").is_null() & pl.col("place").is_not_null())
+        .select("delivery_id", name="person_name_key", birth_date="known_birth_date", place="place")
+        .with_columns(spot)
+        .drop_nulls()
+        .filter(pl.col("spot").str.contains(r"^[^|]+\|[^|]+$"))
+        .unique([*key, "spot"])
+        .filter(pl.len().over(key) > 1)
+    )
+    at_once = set(
+        rows.join(rows, on=key, suffix="_beside")
+        .filter(pl.col("spot") != pl.col("spot_beside"))
+        .select("name", "birth_date", "spot", "spot_beside")
+        .iter_rows()
+    )
+    facts = profiles.with_columns(spot).select("name", "birth_date", "spot").rows()
+    is_open = (
+        (pairs["level_name"] == _SAME_NAME)
+        & (pairs["level_birth_date"] == _SAME_DAY)
+        & (pairs["level_id_no"] == _UNKNOWN)
+        & (pairs["level_phone"] != 1)
+    )
+    found = [
+        is_suspect and (*facts[left], facts[right][2]) in at_once
+        for left, right, is_suspect in zip(pairs["left"], pairs["right"], is_open, strict=True)
+    ]
+    return pl.Series("namesakes", found, dtype=pl.Boolean)
