@@ -29,6 +29,15 @@ _FOOTER: Final = re.compile(
 _FOOTER_WORDS: Final = re.compile(
     r"填表|填报|制表|审核|复核|经办|负责|主管|分管|报送|审批|统计|打印|盖章|签字|注[:：]|备注[:：]|说明[:：]"
 )
+# Who signs below a table: 核查人签字, 核查人（签字）, 单位负责人：, 社区（盖章）, 核查日期, 年 月 日.
+_SIGNER: Final = (
+    r"(填表|填报|制表|审核|复核|经办|负责|主管|分管|报送|审批|统计|录入|核查|核实|督查|抽查|复查|调查|检查|入户|走访|受访|被访|"
+    r"单位|部门|科室|社区|居委会|村委会|街道|乡镇|网格|户主|居民|住户|家属|本人|代表|领导|人员|员|人|长|者)"
+)
+_SIGNATURE: Final = re.compile(
+    rf"{_SIGNER}{{0,5}}([(]?(签字|签名|签章|盖章|公章)[)]?){{1,2}}([:：].*|[_]*)"
+    rf"|{_SIGNER}{{0,3}}(日期|时间)([:：].*|[_]*)|{_SIGNER}{{2,5}}[:：].*|年月日"
+)
 _COMMUNITY_SHEET: Final = re.compile(r"[一-龥]{2,12}(社区|村|居委会)")
 _HEAD_CODES: Final = ("01", "02")
 _SAME_LIST_SHARE: Final = 0.7  # of the columns of the best sheet: less is an extract or a summary
@@ -165,7 +174,8 @@ def is_total_row(cells: Sequence[Cell]) -> bool:
         return False
     is_total = any(_TOTAL.fullmatch(text) for text in leading)
     is_footer = _FOOTER.fullmatch(leading[0]) is not None and _FOOTER_WORDS.search(leading[0]) is not None
-    return (is_total or is_footer) and not any(looks_like_id(cell) for cell in filled)
+    is_signature = _SIGNATURE.fullmatch(leading[0]) is not None
+    return (is_total or is_footer or is_signature) and not any(looks_like_id(cell) for cell in filled)
 
 
 def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:

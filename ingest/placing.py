@@ -14,6 +14,7 @@ from ingest.headers import find_header
 from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
 from ingest.layout import Layout, choose_tables, missing_columns
 from ingest.readers.files import read_file
+from ingest.readers.garbled import is_garbled
 from ingest.readers.sheet import Content, UnreadableFile
 
 _SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
@@ -106,6 +107,12 @@ def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Cont
             f"内容是《{other.title}》，不是《{contract.title}》。{_put_into([other])}",
         )
     if layout is None:
+        if is_garbled(content):
+            raise UnreadableFile(
+                "garbled_text",
+                "文件内容是乱码：曾用错误的编码打开后又保存，汉字已经变形，另存也恢复不了。请找回保存之前的原始文件，"
+                "用 Excel 或 WPS 打开、确认汉字显示正常后，另存为 xlsx 或“CSV UTF-8”重新报送。",
+            )
         raise UnreadableFile(
             "no_header", f"找不到《{contract.title}》的表头（前 15 行内）。请按填报模板的表头报送。"
         )

@@ -18,7 +18,7 @@ from ingest.normalise.numbers import with_numbers_hidden
 from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
 
 if TYPE_CHECKING:
-    from python_calamine import CalamineSheet, CalamineWorkbook
+    from python_calamine import CalamineWorkbook
 
 MAX_UNPACKED_BYTES: Final = 300_000_000
 MAX_RATIO: Final = 200
@@ -69,7 +69,7 @@ def read_workbook(content: bytes) -> Content:
         if streamed is not None and name in streamed.far(far_sheets):
             sheet = streamed.read(name, is_hidden=not visible[name])
         else:
-            sheet = _read_sheet(workbook.get_sheet_by_name(name), is_hidden=not visible[name])
+            sheet = _read_sheet(workbook, name, is_hidden=not visible[name])
         sheets.append(replace(sheet, name=title if len(metadata) > 1 else "", title=title))
     return Content(sheets, {"格式": "xlsx"})
 
@@ -172,10 +172,11 @@ def _open(content: bytes) -> CalamineWorkbook:
         raise _damaged() from None
 
 
-def _read_sheet(sheet: CalamineSheet, *, is_hidden: bool) -> Sheet:
+def _read_sheet(workbook: CalamineWorkbook, name: str, *, is_hidden: bool) -> Sheet:
     from python_calamine import CalamineError
 
     try:
+        sheet = workbook.get_sheet_by_name(name)  # parses the head of its part
         raw_rows = sheet.to_python(skip_empty_area=False)
         merges = sheet.merged_cell_ranges or []
     except (CalamineError, ValueError):
@@ -190,7 +191,7 @@ def _read_sheet(sheet: CalamineSheet, *, is_hidden: bool) -> Sheet:
         for first, last in merges
         if first[1] == last[1] and last[0] > first[0]
     )
-    return Sheet(sheet.name, rows, is_hidden=is_hidden, vertical_merges=vertical)
+    return Sheet(name, rows, is_hidden=is_hidden, vertical_merges=vertical)
 
 
 class _StreamedWorkbook:
@@ -218,11 +219,14 @@ class _StreamedWorkbook:
         sheet = self._book[name]
         sheet.reset_dimensions()
         rows, cut = [], False
-        for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-            cut = cut or any(value is not None for value in values[MAX_COLUMNS:])
-            cells = tuple(_cell(value) for value in values[:MAX_COLUMNS])
-            if not is_blank(cells):
-                rows.append(Row(number, cells))
+        try:
+            for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+                cut = cut or any(value is not None for value in values[MAX_COLUMNS:])
+                cells = tuple(_cell(value) for value in values[:MAX_COLUMNS])
+                if not is_blank(cells):
+                    rows.append(Row(number, cells))
+        except (SyntaxError, KeyError, ValueError):  # the XML parser's errors are SyntaxErrors
+            raise _damaged() from None
         notes = (f"第 {MAX_COLUMNS} 列以后有孤立的单元格，已略过",) if cut else ()
         return Sheet(name, rows, is_hidden=is_hidden, notes=notes)
 

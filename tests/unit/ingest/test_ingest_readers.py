@@ -239,6 +239,21 @@ def test_a_workbook_cut_anywhere_is_refused(share):
     assert refusal(sound[: int(len(sound) * share)]) == "damaged_workbook"
 
 
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.98])
+@pytest.mark.parametrize("part", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml"])
+def test_a_part_cut_inside_a_sound_zip_is_damage_and_no_fault_of_the_program(part, share):
+    sound = workbook()
+    with zipfile.ZipFile(io.BytesIO(sound)) as source:
+        data = source.read(part)
+    assert refusal(rezip(sound, replace=[(part, data, data[: int(len(data) * share)])])) == "damaged_workbook"
+
+
+def test_a_cut_sheet_with_a_far_cell_is_damage_too():
+    far = workbook(change=lambda book: book.active.cell(1_000_000, 200, "x"))
+    cut = [("xl/worksheets/sheet1.xml", b"</sheetData>", b"<row")]
+    assert refusal(rezip(far, replace=cut)) == "damaged_workbook"
+
+
 @given(st.integers(0, 5000), st.integers(0, 255))
 @settings(max_examples=60, deadline=None)
 def test_a_flipped_byte_gives_rows_or_a_refusal_never_anything_else(place, value):

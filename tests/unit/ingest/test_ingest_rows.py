@@ -384,6 +384,26 @@ def test_visits_and_contracts_have_their_order():
     assert "contract_dates_reversed" in rules(doctor.accepted[0])
 
 
+def test_a_returned_work_sheet_is_told_by_number_and_field_alone_and_its_signatures_are_no_rows():
+    judged, _ = judge(
+        "audit_return",
+        (
+            "表",
+            [
+                ("抽查编号", "核查字段", "登记值", "核实结果"),
+                ("HC202608-0001-0", "住址", "甲苑", "正确"),
+                ("HC202608-0001-1", "姓名", "张三", "错误"),
+                ("核查人签字：", None, "负责人签字", None),
+                ("盖章", None, None, None),
+                ("日期", None, None, None),
+            ],
+        ),
+    )
+    assert [row.values["audit_no"] for row in judged.accepted] == ["HC202608-0001-0", "HC202608-0001-1"]
+    assert [row.rule for row in judged.quarantined] == ["total_row"] * 3
+    assert judged.footer_count == 3
+
+
 @pytest.mark.parametrize(
     "cells",
     [
@@ -393,13 +413,36 @@ def test_visits_and_contracts_have_their_order():
         ("填表人：王某", None, "审核人：李某"),
         ("注：本表一式两份",),
         ("共6户16人",),
+        ("核查人签字", None, "李四"),
+        ("核查人（签字）：", "李四", "日期："),
+        (None, None, "负责人签字"),
+        ("单位（盖章）",),
+        ("盖章",),
+        ("日期",),
+        ("核查日期：2026年8月20日",),
+        ("核查人：李四",),
+        ("督查人员签名____",),
+        ("社区负责人（签字盖章）",),
+        ("    年  月  日",),
     ],
 )
 def test_totals_and_footers_are_told(cells):
     assert is_total_row(cells)
 
 
-@pytest.mark.parametrize("cells", [("1", "张三", WOMAN), ("合计", WOMAN), ("WJ1", "小计生"), (1, 2)])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ("1", "张三", WOMAN),
+        ("合计", WOMAN),
+        ("WJ1", "小计生"),
+        (1, 2),
+        ("盖章", WOMAN),
+        ("员人长", "女"),
+        ("已签字", "张三"),
+        ("HC202608-0001-1", "核查人签字"),
+    ],
+)
 def test_persons_are_no_totals(cells):
     assert not is_total_row(cells)
 
