@@ -24,6 +24,7 @@ from infra.clock import utc_now
 from infra.errors import PermanentError, TransientError
 from infra.mail import MailTransport
 from infra.settings import Settings
+from quality.backlog import gather_backlog
 from quality.messages import Alert, build_message
 
 # One queueing at a time; any number that nobody else uses.
@@ -95,6 +96,8 @@ def deliver_alerts(
 ) -> DeliveryReport:
     """Send the alerts that are due, oldest first; safe with several workers at once.
 
+    Many that an earlier refresh left unsent go as one catch-up mail (`quality.backlog`).
+
     "Later" (4xx) and lost connections leave an alert waiting with a growing pause, "never" (5xx) ends it as
     dead. Without a transport or recipients everything stays waiting, and the report says so.
 
@@ -103,6 +106,7 @@ def deliver_alerts(
     """
     if transport is None or not settings.alert_recipients:
         return _report(engine, 0, 0, is_configured=False)
+    gather_backlog(engine)
     sent_count = dead_count = failures = 0
     last_id = 0
     while failures < _FAILURES_THAT_END_A_PASS:
@@ -148,7 +152,7 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
             select
                 delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未知清单') as list_title,
                 delivery.status, coalesce(delivery.reason, '未注明') as reason, delivery.row_count,
-                delivery.received_at, delivery.delivery_id || ':' || delivery.status as fact
+                delivery.accepted_count, delivery.received_at, delivery.delivery_id || ':' || delivery.status as fact
             from ops.delivery as delivery
             left join ops.contract as contract on contract.list_code = delivery.list_code
             where delivery.status in ('held', 'refused')
@@ -170,6 +174,7 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
                         "status": row.status,
                         "reason": row.reason,
                         "row_count": row.row_count,
+                        "accepted_count": row.accepted_count,
                         "received_at": row.received_at.isoformat(),
                     }
                     for row in group.values()

@@ -34,11 +34,14 @@ _PROBLEM_NAMES: Final = {
     "rows_differ": "检查到的行数与表不符",
     "disagree": "两种算法结论不一致",
 }
+_REFUSE: Final = "yihu delivery refuse 编号 --by 姓名 --why 原因"
+# By what became of a delivery; a mail has those of the deliveries in it. One without a usable row cannot be released.
+_DELIVERY_STEPS: Final = {
+    "held": f"扣留的来件：看原因并核对；数据无误的用 yihu delivery release 编号 --by 姓名 放行，有误的用 {_REFUSE} 拒收，请部门改正后重报。",
+    "held_without_rows": f"扣留而没有可用行的来件放行不了：请部门按原因补齐后重新报送，这一件用 {_REFUSE} 了结。",
+    "refused": "拒收的来件：把回执文件夹中这次来件的回执转给报送部门，按原因改正后重新报送。",
+}
 _NEXT_STEPS: Final = {
-    "delivery": (
-        "扣留的来件：看原因并核对；确认数据无误后用 yihu delivery release 放行，否则请部门重报。",
-        "拒收的来件：把回执文件夹中这次来件的回执转给报送部门，按原因改正后重新报送。",
-    ),
     "check": (
         "在 Dagster 界面打开该检查，或查询表 quality.check_result，确认是数据问题还是程序问题。",
         "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
@@ -63,6 +66,10 @@ _NEXT_STEPS: Final = {
         "在 Dagster 界面打开失败的季度修订运行，查看原因。",
         "排除后对同一季度重新运行 revise_archives；要趁下一版发布之前，否则冻结的是新的一版。",
     ),
+    "backlog": (
+        "用 yihu delivery list 查看仍被扣留的来件，逐件放行或拒收；早先拒收、之后已重报的不必再处理。",
+        "检查、判定和刷新以最近一次刷新为准，用 yihu status 查看；以后的告警会随时逐封发出。",
+    ),
 }
 
 
@@ -82,8 +89,9 @@ def build_message(alert: Alert, recipients: Sequence[str], street_name: str | No
     context |= {
         "headline": headline,
         "street_name": one_line(street_name or "", _TEXT_LENGTH),
-        "next_steps": _NEXT_STEPS[context.get("why", alert.kind)],
     }
+    if "next_steps" not in context:
+        context["next_steps"] = _NEXT_STEPS[context.get("why", alert.kind)]
     message = EmailMessage()
     message["Subject"] = one_line(f"【一户】{headline}", _SUBJECT_LENGTH)
     message["To"] = ", ".join(recipients)
@@ -95,6 +103,12 @@ def build_message(alert: Alert, recipients: Sequence[str], street_name: str | No
     message.set_content(templates.get_template(f"{alert.kind}.txt").render(context))
     message.add_alternative(templates.get_template(f"{alert.kind}.html").render(context), subtype="html")
     return message
+
+
+def headline_of(kind: str, payload: Mapping[str, Any]) -> str:
+    """What the mail of an alert is about, in one line; KeyError or ValueError when no mail can be made of it."""
+    headline, _ = _CONTEXTS[kind](payload)
+    return one_line(headline, _SUBJECT_LENGTH)
 
 
 def one_line(text: str, length: int) -> str:
@@ -130,7 +144,19 @@ def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
             for item in items[:LISTED_ITEMS]
         ],
         "more_count": max(0, len(items) - LISTED_ITEMS),
+        "next_steps": [
+            step for state, step in _DELIVERY_STEPS.items() if any(_state(item) == state for item in items)
+        ],
     }
+
+
+def _state(item: Mapping[str, Any]) -> str:
+    # Alerts of before the count was kept say nothing about it.
+    return (
+        "held_without_rows"
+        if item["status"] == "held" and item.get("accepted_count") == 0
+        else item["status"]
+    )
 
 
 def _check(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -233,7 +259,25 @@ def _archive(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"{quarter}的档案没有冻结", {"accent": _RED, "quarter": quarter}
 
 
+def _backlog(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    items = payload["items"]
+    shown = items[-LISTED_ITEMS:]  # the newest are the least overtaken
+    return f"积压的 {len(items)} 项告警", {
+        "accent": _AMBER,
+        "item_count": len(items),
+        "items": [
+            {
+                "created_at": _local(item["created_at"]),
+                "headline": one_line(item["headline"], _SUBJECT_LENGTH),
+            }
+            for item in shown
+        ],
+        "more_count": len(items) - len(shown),
+    }
+
+
 _CONTEXTS: Final = {
+    "backlog": _backlog,
     "delivery": _delivery,
     "check": _check,
     "verdict": _verdict,

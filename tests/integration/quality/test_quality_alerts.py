@@ -332,6 +332,85 @@ class TestDelivery:
             row["message_id"] for row in alerts(engine)
         )
 
+    def test_what_earlier_refreshes_left_unsent_is_one_mail_at_its_place(
+        self, engine: Engine, mailing: Any, make_settings: Any
+    ) -> None:
+        sink, settings, transport = mailing
+        for month in range(1, 5):
+            refresh_id = add_refresh(engine, as_of=f"2026-0{month}-28")
+            add_delivery(engine, "refused")
+            add_delivery(engine, "held", "disabled")
+            add_verdict(engine, evidence_hash=f"e{month}")
+            queue_alerts(engine, refresh_id)
+            deliver_alerts(engine, None, make_settings(), NOW)
+        waiting = alerts(engine)
+        assert len(waiting) == 12
+        # The newest refresh has its mails to itself: nine of the twelve were left by earlier ones.
+        report = deliver_alerts(engine, transport, settings, NOW)
+        assert (report.sent_count, report.waiting_count, report.dead_count) == (4, 0, 0)
+        subjects = [message["Subject"] for message in received(sink)]
+        assert subjects[0] == "【一户】积压的 9 项告警"
+        assert [message["Message-ID"] for message in received(sink)][1:] == [
+            row["message_id"] for row in waiting[9:]
+        ]
+        body = received(sink)[0].get_body(("plain",))
+        assert body is not None
+        assert body.get_content().count("7月户档未通过发布") == 3
+        assert CANARY not in body.get_content()
+        # Every fact is in a mail that was sent, and none is alerted again.
+        facts = sorted(fact for row in alerts(engine) for fact in row["payload"]["fact_keys"])
+        assert facts == sorted(fact for row in waiting for fact in row["payload"]["fact_keys"])
+        assert queue_alerts(engine, add_refresh(engine)) == 0
+        assert deliver_alerts(engine, transport, settings, NOW).sent_count == 0
+
+    def test_a_few_old_mails_and_those_that_may_have_arrived_stay_themselves(
+        self, engine: Engine, mailing: Any
+    ) -> None:
+        sink, settings, transport = mailing
+        for number in range(7):
+            add_verdict(engine, evidence_hash=f"e{number}")
+        queue_alerts(engine)
+        down = Flaky(*[TransientError("发送邮件", came="连接失败")] * 2)
+        deliver_alerts(engine, down, settings, NOW)  # type: ignore[arg-type]
+        waiting = alerts(engine)
+        assert [row["attempts"] for row in waiting] == [1, 1, 0, 0, 0, 0, 0]
+        add_refresh(engine)
+        assert deliver_alerts(engine, transport, settings, NOW + timedelta(hours=1)).sent_count == 7
+        assert [message["Message-ID"] for message in received(sink)] == [row["message_id"] for row in waiting]
+
+    def test_a_catch_up_mail_that_fails_waits_and_is_sent_once(self, engine: Engine, mailing: Any) -> None:
+        sink, settings, transport = mailing
+        for number in range(6):
+            add_verdict(engine, evidence_hash=f"e{number}")
+        queue_alerts(engine)
+        add_refresh(engine)
+        down = Flaky(TransientError("发送邮件", came="连接失败"))
+        assert deliver_alerts(engine, down, settings, NOW).waiting_count == 1  # type: ignore[arg-type]
+        (before,) = alerts(engine)
+        add_refresh(engine)
+        assert deliver_alerts(engine, transport, settings, NOW + timedelta(hours=1)).sent_count == 1
+        (message,) = received(sink)
+        assert message["Message-ID"] == before["message_id"]
+        assert queue_alerts(engine) == 0
+
+    def test_two_workers_make_one_catch_up_mail(self, engine: Engine, mailing: Any) -> None:
+        sink, settings, transport = mailing
+        for number in range(20):
+            add_verdict(engine, evidence_hash=f"e{number}")
+        queue_alerts(engine)
+        add_refresh(engine)
+        workers = [
+            threading.Thread(target=deliver_alerts, args=(engine, transport, settings, NOW)) for _ in range(2)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert sum(row["kind"] == "backlog" for row in alerts(engine)) <= 1
+        assert sorted(message["Message-ID"] for message in received(sink)) == sorted(
+            row["message_id"] for row in alerts(engine)
+        )
+
     def test_an_alert_nobody_can_read_is_dead_and_holds_up_nobody(self, engine: Engine, mailing: Any) -> None:
         sink, settings, transport = mailing
         with engine.begin() as connection:

@@ -78,6 +78,12 @@ def check_payload() -> dict[str, Any]:
 
 
 ARCHIVE = {"quarter_start": "2026-07-01"}
+BACKLOG = {
+    "items": [
+        {"kind": "verdict", "headline": f"第 {number} 件", "created_at": "2026-07-31T16:05:00+00:00"}
+        for number in range(1, LISTED_ITEMS + 3)
+    ]
+}
 REFRESH = {"refresh_id": 12, "as_of": "2026-07-31", "started_at": "2026-07-31T15:00:00+00:00"}
 
 
@@ -120,6 +126,7 @@ class TestSubjects:
             ("check", check_payload(), "【一户】主档 2 项检查未通过"),
             ("refresh", REFRESH, "【一户】7月31日的刷新失败"),
             ("archive", ARCHIVE, "【一户】2026年第三季度的档案没有冻结"),
+            ("backlog", BACKLOG, f"【一户】积压的 {LISTED_ITEMS + 2} 项告警"),
         ],
     )
     def test_subject_says_what_happened(self, kind: str, payload: dict[str, Any], subject: str) -> None:
@@ -157,6 +164,7 @@ class TestBodies:
             ("check", check_payload()),
             ("refresh", REFRESH),
             ("archive", ARCHIVE),
+            ("backlog", BACKLOG),
         ],
     )
     def test_nothing_is_loaded_from_elsewhere(self, kind: str, payload: dict[str, Any]) -> None:
@@ -175,6 +183,32 @@ class TestBodies:
         content = part(message, "plain")
         assert content.count("扣留：") == LISTED_ITEMS
         assert f"另有 {500 - LISTED_ITEMS} 件来件" in content
+
+    def test_a_catch_up_mail_lists_the_newest_and_counts_the_rest(self) -> None:
+        for kind in ("plain", "html"):
+            content = part(build("backlog", BACKLOG), kind)
+            assert "第 2 件" not in content
+            assert content.count(" 件") == LISTED_ITEMS
+            assert f"第 {LISTED_ITEMS + 2} 件" in content
+            assert "另有 2 项更早的" in content
+
+    def test_the_next_steps_fit_what_became_of_the_deliveries(self) -> None:
+        def steps(*items: dict[str, Any]) -> str:
+            return part(build("delivery", delivery_payload(*items)), "plain").partition("请接着做")[2]
+
+        usable, unusable = delivery_item() | {"accepted_count": 57}, delivery_item(8) | {"accepted_count": 0}
+        refused = delivery_item(9, "refused") | {"accepted_count": 0}
+        assert "delivery release" in steps(usable)
+        assert "delivery refuse" in steps(usable)
+        # `yihu delivery release` has nothing to release there.
+        assert "delivery release" not in steps(unusable)
+        assert "放行不了" in steps(unusable)
+        assert "delivery refuse" in steps(unusable)
+        assert "delivery" not in steps(refused)
+        assert "回执" in steps(refused)
+        assert steps(usable, unusable, refused).count("来件：") == 2
+        assert "3. 拒收的来件" in steps(usable, unusable, refused)
+        assert "delivery release" in steps(delivery_item())  # queued before the count was kept
 
     def test_street_is_named_or_left_out(self) -> None:
         assert "望江街道" in part(build("refresh", REFRESH), "html")
