@@ -2,7 +2,8 @@
 
 A wrong full key puts strangers into one household, so whatever has two readings gets no key. Not here: the
 region words in front (``regions``), and whether a compound has units at all: an address without a unit is
-``NO_UNIT``, and only the other addresses of the compound can tell whether that is the whole door.
+``NO_UNIT``, and only the other addresses of the compound can tell whether that is the whole door. A word in front
+of a compound's name that is no region, road or remark is taken for a part of the name; only a gazetteer could tell.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 from ingest.normalise.names import simplified
 from ingest.normalise.numerals import with_digits
-from ingest.normalise.regions import split_regions
+from ingest.normalise.regions import is_region, split_regions
 from ingest.normalise.texts import fold, has_unreadable_character, is_null, without_spaces
 
 _DASHES: Final = re.compile(r"[-‐‑‒–—―−﹣－_~～〜⁓]+|(?<=\d)至(?=\d)")
@@ -27,7 +28,8 @@ _PHONE: Final = re.compile(r"(?a)(?:联系)?(?:电话|手机)?:?(?<!\d)1[3-9]\d{
 _REWRITTEN: Final = tuple(
     (re.compile(pattern), meant)
     for pattern, meant in (
-        (r"^(?:现|常|实际|户籍|居住|家庭|联系)*(?:住址|地址|居住地|居住[于在]|住[于在]):?", ""),
+        (r"^(?:现|常|实际|户籍|居住|家庭|联系)*(?:住址|地址|居住地):?", ""),
+        (r"^(?:(?:现|暂|租|借)?居?住[于在]?|租房|地址)(?!总|宅|建|友|房):?", ""),
         (r"(?<=[\d室房户])(?:租住|出租房?|租房|自住|暂住|居住|家中|内)$", ""),
         (r"(?<=\d)[撞憧棟](?=[\dA-Z一二三四五六七八九十])", "幢"),
         (r"单(?:无|园|员|(?=\d))", "单元"),
@@ -41,12 +43,17 @@ _REWRITTEN: Final = tuple(
 
 _NO_DWELLING: Final = re.compile(
     r"地下|负[一二三\d]|-[123][层F]|车库|车位|储藏|贮藏|阁楼|商铺|底商|店面|门面|门市|商业用房|工棚|工地|空挂|已拆|拆迁|"
-    r"对面|附近|旁边|隔壁|门口|路口|交叉口|[东西南北]侧(?=[一-龥])"
+    r"对面|附近|旁|隔壁|[前后]面|背后|无号|无门牌|或(?=[一-龥]{2})|门口|路口|交叉口|交汇|交界|[东西南北]侧(?=[一-龥])|^(?:原(?![野乡著生墅])|老家|户籍|户口)"
 )
 # Signs and letters that stand for what somebody hid or could not read.
 _MASKED: Final = re.compile(r"[*×□?○]|XX|某|(?<![A-Z])X(?=[\d幢栋座号单室])|(?<=\d)X|(?<=[幢栋座楼元])X")
+# A name that says no more than what kind of place it is, or where the row above it is.
+_KIND_ONLY: Final = re.compile(
+    r"(?:[本同该]?(?:上|小区|社区|村|院)|花园|家园|公寓|新村|大院|大楼|大厦|广场|(?:职工|单位|集体)?宿舍|家属[院区楼])"
+)
 _NOT_A_PLACE: Final = re.compile(
-    r"(?:同上|同前|同户主|与户主同|同户籍地?|本地|外地|外省|外市|外出|在外|国外|境外|本村|本社区|本街道|居无定所|流动|不固定|测试)"
+    r"同上|同前|同户主|与户主同|同户籍地?|见(?:身份证|户口[本簿])|人户分离|本地|外地|外省|外市|国外|境外|本村|本社区|本街道|"
+    r"(?:在外|外出)(?:打工|务工)?|居无定所|流动|不固定|迁出|失联|服刑|住校|测试|(?:已|已经)?(?:死亡|去世|亡故)|已故"
 )
 
 # Pieces of the road. 黄埔大道西668号, 人民南路四段27号, 西四北3条12号; a house number may carry a letter: 甲2号, 12A号.
@@ -65,9 +72,9 @@ _U: Final = r"(?P<unit>\d{1,2}|[A-WYZ]|[甲乙丙丁东西南北中])(?:单元|�
 _F: Final = r"(?:(?P<floor>\d{1,2})(?:层|楼|F)-?)"
 # A part of a flat: 501-1, 501室-1, 501-A, 501室A.
 _PART: Final = r"(?:(?:室|房)?-?(?P<part>[A-WYZ])|(?:室|房)?-(?P<number>\d))?"
-_R: Final = rf"(?P<room>\d{{2,5}}[A-WYZ]?|\d{{1,2}}[A-EG-WYZ]){_PART}"
+_R: Final = rf"(?P<room>\d{{2,4}}[A-WYZ]?|\d{{1,2}}[A-EG-WYZ]){_PART}"
 _R_LONG: Final = rf"(?P<room>\d{{3,4}}[A-WYZ]?){_PART}"
-_R_SHORT: Final = r"(?P<room>\d{1,5}[A-WYZ]?|[东西南北中左右]{1,2})"
+_R_SHORT: Final = r"(?P<room>\d{1,4}[A-WYZ]?|[东西南北中左右]{1,2})"
 _END: Final = r"(?:号室|室|房间|房|户|号|间|边户|侧)?"
 _C: Final = r"(?P<compound>.*?[^\d\-#/])"
 
@@ -110,8 +117,8 @@ _VILLAGE_HOUSE: Final = re.compile(
     rf"(?a)(?P<compound>.*(?:(?<![新\d])(?<!工人|教师|职工|干部|专家|大学)村|自建房|农居房?|民房|农民房))(?P<building>{_HOUSE})号"
 )
 _ROAD_HOUSE: Final = re.compile(
-    rf"(?a)(?P<compound>.*?{_ROAD})(?P<building>{_LETTER}?\d+(?:-\d+)?{_LETTER}?)号(?:大院|院)?"
-    r"(?:附(?P<annex>\d+)(?:号|$))?(?P<rest>.*)"
+    rf"(?a)(?P<compound>.*?{_ROAD})(?P<building>{_LETTER}?\d+(?:-\d+)?{_LETTER}?)号"
+    r"(?P<letter>[甲乙丙丁](?=\d{1,2}(?:单元|门|梯)|\d{3}))?(?:大院|院)?(?:附(?P<annex>\d+)(?:号|$))?(?P<rest>.*)"
 )
 _ROAD_BEFORE_NAME: Final = re.compile(
     rf"(?a)[一-龥A-Z\d]{{1,12}}?{_ROAD}{_LETTER}?\d+(?:-\d+)?{_LETTER}?"
@@ -174,7 +181,11 @@ def parse_address(text: str) -> ParsedAddress:
     if door is None:
         return _parse_place(_ROAD_BEFORE_NAME.sub("", rest, count=1), community)
     status = door.status
-    if _NO_DWELLING.search(rest) or not _is_name(door.compound):
+    if (
+        _NO_DWELLING.search(rest)
+        or not _is_name(door.compound)
+        or "0" in (door.building, door.unit, door.room)
+    ):
         status = "AMBIGUOUS"
     return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
 
@@ -209,6 +220,8 @@ def _parse_door(rest: str) -> ParsedAddress | None:
     road = _ROAD_BEFORE_NAME.match(rest)
     if road and not re.match(r"(附|东|西|南|北)?\d", rest[road.end() :]):
         stripped = rest[road.end() :]
+        if _ROAD_HOUSE.fullmatch(stripped):
+            return ParsedAddress("AMBIGUOUS")  # two roads
     bare_road = _BARE_ROAD_BEFORE_NAME.match(stripped)
     if bare_road:
         stripped = stripped[bare_road.end() :]
@@ -239,7 +252,7 @@ def _single_house(found: re.Match[str], *, needs_room: bool) -> ParsedAddress:
 
 def _parse_road_house(road: re.Match[str]) -> ParsedAddress:
     """望江路12号…: what follows the number tells whether it names a compound or the building itself."""
-    number, rest = road["building"], road["rest"]
+    number, rest = road["building"] + (road["letter"] or ""), road["rest"]
     name = _compound(road["compound"])
     if "-" in number or len(name) < 2:
         return ParsedAddress("AMBIGUOUS", f"{name}{number}号")
@@ -321,11 +334,15 @@ def _compound(text: str) -> str:
     return shorter if len(shorter) >= 3 and not shorter[-1].isdigit() else name
 
 
+@lru_cache(maxsize=8192)
 def _is_name(compound: str | None) -> bool:
     """Whether it is one name: no sign of another address in it, and more than a number."""
     return (
         compound is not None
         and re.search(r"[一-龥]{2}|[A-Z]{2}", compound) is not None
         and re.fullmatch(r"(?a)[一-龥A-Z\d·-]+", compound) is not None
+        and re.search(r"(.{2,})\1", compound) is None
         and not _DOOR_IN_NAME.search(compound)
+        and not _KIND_ONLY.fullmatch(compound)
+        and not is_region(compound)
     )

@@ -38,15 +38,25 @@ _CITIES: Final = (
     "西宁|海东|银川|石嘴山|吴忠|固原|中卫|乌鲁木齐|克拉玛依|吐鲁番|哈密|北京|天津|上海|重庆"
 )
 
+_PREFECTURES: Final = (
+    "延边|恩施|湘西|阿坝|甘孜|凉山|黔西南|黔东南|黔南|楚雄|红河|文山|西双版纳|大理|德宏|怒江|迪庆|临夏|甘南|海北|黄南|"
+    "海南|果洛|玉树|海西|昌吉|博尔塔拉|巴音郭楞|克孜勒苏|伊犁"
+)
+
 _PROVINCE: Final = re.compile(
     f"(?:{_PROVINCES})(?:省|市(?!区)|壮族自治区|回族自治区|维吾尔自治区|特别行政区|自治区)"
 )
 _PROVINCE_SHORT: Final = re.compile(f"(?:{_PROVINCES})(?=(?:{_CITIES}))")
-_CITY: Final = re.compile(f"(?:{_CITIES})(?:市|地区)|[一-龥]{{2,9}}自治州")
+_CITY: Final = re.compile(f"(?:{_CITIES})(?:市|地区)|(?:{_PREFECTURES})州|[一-龥]{{2,9}}自治州")
 _CITY_SHORT: Final = re.compile(f"(?:{_CITIES})(?=[一-龥]{{1,3}}[区县市](?!号))")
-_NO_COUNTY: Final = "小社园片校宅活属院东西南北中新期组发甲乙丙丁A-Z0-9一二三四五六七八九十"
+_NO_COUNTY: Final = "小社园苑片校宅活属院老东西南北中新期组发甲乙丙丁戊己庚辛壬癸A-Z0-9一二三四五六七八九十"
+# Districts (GB/T 2260) that end like a part of a compound.
+_DIRECTED: Final = (
+    "河东|河西|河北|城东|城西|城中|城北|市中|市南|市北|渝中|渝北|江北|江南|江东|港北|港南|柳南|柳北|钦南|钦北|"
+    "孝南|桥东|桥西|路北|路南|丰南|涧西|吴中|海南|二七"
+)
 _COUNTY: Final = re.compile(
-    rf"[一-龥]{{1,6}}?自治[县旗]|[一-龥]{{1,4}}?(?<![{_NO_COUNTY}])区(?![\d号幢栋座内])|[一-龥]{{2,4}}?[县旗]|[一-龥]{{2,4}}?市"
+    rf"(?:{_DIRECTED})区(?![\d号幢栋座内])|[一-龥]{{1,6}}?自治[县旗]|[一-龥]{{1,4}}?(?<![{_NO_COUNTY}])区(?![\d号幢栋座内])|[一-龥]{{2,4}}?[县旗]|[一-龥]{{2,4}}?市"
 )
 _NEW_DISTRICT: Final = re.compile(
     r"[一-龥]{1,4}?(?:新区|(?:经济|高新|技术|产业|工业|旅游|保税|示范){0,3}开发区|高新区)|(?:高新|工业|科技|产业)园区"
@@ -78,6 +88,11 @@ def community_name(folded: str) -> str:
         if re.search(r"(社区|村|新村|街道|镇|小区)$", name) or not re.fullmatch(r"[一-龥]{2,8}", name)
         else f"{name}社区"
     )
+
+
+def is_region(name: str) -> bool:
+    """Whether a whole name is a region's: 上城区, 望江街道, 径山镇."""
+    return any(pattern.fullmatch(name) for _, pattern, _ in _LEVELS) and not name.endswith("城市")
 
 
 def split_regions(text: str) -> tuple[str, str | None]:
