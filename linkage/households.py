@@ -26,7 +26,8 @@ class HouseholdLinks:
 
     ``current``: person, household, rule, one row a person.
     ``memberships``: person, household, valid_from, valid_to, rule, evidence_record_id, in order of time.
-    ``evidence``: record_id, household, first_seen: the household each person record speaks of.
+    ``evidence``: record_id, household, first_seen, is_registered: the household each person record speaks of, and
+    whether the register names it there.
     ``numbers``: number, household, first_seen, last_seen: what a household number stood for, and when.
     ``doors``: door, household, is_current: where the households live and lived.
     """
@@ -223,6 +224,7 @@ def _evidence(records: pl.DataFrame, stated: pl.DataFrame, current: pl.DataFrame
             "record_id",
             household=pl.coalesce("stated_household", "household"),
             first_seen="snapshot_date",
+            is_registered=pl.col("stated_household").is_not_null(),
         )
         .sort("record_id")
     )

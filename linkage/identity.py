@@ -7,7 +7,9 @@ and no idea what makes records belong together (``linkage.persons``, ``linkage.h
 The rules, in order:
 
 1. An id stays with the group that holds most of its records (the larger part of a split keeps it).
-2. A group in which several ids so meet bears the oldest active one; the others are ``merged_into`` it.
+2. A group in which several ids so meet bears the oldest active one; the others are ``merged_into`` it. The id of a
+   household that the register names goes before the ids of households known from other lists alone, however old: one
+   record that could not be placed must not rename a family.
 3. A group left without an id takes back the id its records bore first, if that id is out of use now
    (``reinstated``: a merge was a mistake, or a withdrawn delivery came back), else an id is ``minted``;
    when its records bore an id that another group keeps, it is ``split_from`` that id.
@@ -82,12 +84,15 @@ def assign_ids(state: LedgerState, groups: pl.DataFrame, *, may_retire: bool = T
     Args:
         state: the ledger before this run.
         groups: record_id (unique), group (int64), first_seen (date): every record there is now. ``first_seen``
-            orders the minting, so that serials follow the arrival of people, not the accident of a hash.
+            orders the minting, so that serials follow the arrival of people, not the accident of a hash. For
+            households also is_registered: whether the record is a row of the household register.
         may_retire: whether records that are not there have gone. False for a business date before the ledger's
             newest event.
     """
     import polars as pl
 
+    if "is_registered" not in groups.columns:
+        groups = groups.with_columns(is_registered=pl.lit(False))
     identities = state.identities.select("entity_id", "serial", "status", "resolves_to")
     # A record that was away while its id merged supports the id that survived.
     redirect = identities.filter(pl.col("status") == "merged").select("entity_id", "resolves_to")
@@ -103,7 +108,7 @@ def assign_ids(state: LedgerState, groups: pl.DataFrame, *, may_retire: bool = T
     overlap = (
         known.filter(pl.col("entity_id").is_not_null())
         .group_by("group", "entity_id")
-        .agg(pl.len().alias("shared"))
+        .agg(pl.len().alias("shared"), pl.col("is_registered").any())
         .join(group_facts.select("group", "min_record"), on="group")
         .join(identities, on="entity_id", how="left")
     )
@@ -111,7 +116,9 @@ def assign_ids(state: LedgerState, groups: pl.DataFrame, *, may_retire: bool = T
     kept = overlap.sort("entity_id", "shared", "min_record", descending=[False, True, False]).unique(
         "entity_id", keep="first", maintain_order=True
     )
-    ranked = kept.with_columns(is_out=pl.col("status") != "active").sort("group", "is_out", "serial")
+    ranked = kept.with_columns(is_out=pl.col("status") != "active").sort(
+        "group", "is_out", "is_registered", "serial", descending=[False, False, True, False]
+    )
     survivors = ranked.unique("group", keep="first", maintain_order=True).select(
         "group", "entity_id", "serial", "status"
     )

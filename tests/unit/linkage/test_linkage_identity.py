@@ -25,9 +25,12 @@ class Ledger:
         self.memory: dict[str, tuple[str, str]] = {}
         self.minted: list[str] = []
 
-    def run(self, partition: list[str], *, may_retire: bool = True) -> LedgerChange:
-        """``partition``: groups written as strings of one-letter record ids."""
-        change = assign_ids(self.state(), groups_of(partition), may_retire=may_retire)
+    def run(self, partition: list[str], *, may_retire: bool = True, registered: str = "") -> LedgerChange:
+        """``partition``: groups written as strings of one-letter record ids; ``registered``: rows of the register."""
+        groups = groups_of(partition).with_columns(
+            is_registered=pl.col("record_id").is_in(pl.Series(list(registered), dtype=pl.String).implode())
+        )
+        change = assign_ids(self.state(), groups, may_retire=may_retire)
         for entity_id, serial in change.new_identities.iter_rows():
             assert entity_id not in self.identities
             self.minted.append(entity_id)
@@ -113,6 +116,24 @@ def test_the_oldest_id_survives_a_merge_even_when_it_is_the_smaller_part() -> No
     assert ledger.run(["abcd"]).events.is_empty()
 
 
+def test_the_id_of_a_registered_household_outlives_the_older_one_of_a_record_that_could_not_be_placed() -> (
+    None
+):
+    ledger = Ledger()
+    ledger.run(["a", "bcd", "ef"], registered="bcef")
+    change = ledger.run(["abcd", "ef"], registered="bcef")
+    assert happened(change) == [(P1, "merged_into", P2)]
+    assert ledger.run(["abcd", "ef"], registered="bcef").events.is_empty()
+    assert happened(ledger.run(["abcdef"], registered="bcef")) == [(P3, "merged_into", P2)]  # both: the older
+    assert ledger.resolve(P1) == P2
+
+
+def test_register_rows_that_are_new_do_not_make_an_id_registered() -> None:
+    ledger = Ledger()
+    ledger.run(["a", "b"])
+    assert happened(ledger.run(["abx"], registered="x")) == [(P2, "merged_into", P1)]
+
+
 def test_the_larger_part_of_a_split_keeps_the_id(ledger: Ledger) -> None:
     change = ledger.run(["a", "bc", "de"])
     assert ledger.id_of("b") == P1
@@ -175,17 +196,20 @@ PARTITIONS = st.lists(
     min_size=1,
     max_size=7,
 )
+REGISTERED = st.text(alphabet="abcdefgh", max_size=5)
 
 
-@given(PARTITIONS)
-def test_whatever_happens_ids_are_unique_lasting_and_resolvable(history: list[dict[str, int]]) -> None:
+@given(PARTITIONS, REGISTERED)
+def test_whatever_happens_ids_are_unique_lasting_and_resolvable(
+    history: list[dict[str, int]], registered: str
+) -> None:
     ledger = Ledger()
     for assignment in history:
         partition = [
             "".join(sorted(record for record, group in assignment.items() if group == number))
             for number in sorted(set(assignment.values()))
         ]
-        change = ledger.run(partition)
+        change = ledger.run(partition, registered=registered)
         ids = change.group_ids["entity_id"].to_list()
         assert len(set(ids)) == len(partition) == len(ids)
         assert {
@@ -195,18 +219,18 @@ def test_whatever_happens_ids_are_unique_lasting_and_resolvable(history: list[di
         for entity_id in ledger.identities:
             resolved = ledger.resolve(entity_id)
             assert resolved is None or resolved in ids
-        again = ledger.run(partition)
+        again = ledger.run(partition, registered=registered)
         assert again.events.is_empty()
         assert again.changed_memory.is_empty()
 
 
-@given(PARTITIONS)
-def test_the_order_of_groups_and_rows_does_not_matter(history: list[dict[str, int]]) -> None:
+@given(PARTITIONS, REGISTERED)
+def test_the_order_of_groups_and_rows_does_not_matter(history: list[dict[str, int]], registered: str) -> None:
     forward, backward = Ledger(), Ledger()
     for assignment in history:
         numbers = sorted(set(assignment.values()))
         partition = ["".join(r for r, g in assignment.items() if g == number) for number in numbers]
-        forward.run(partition)
-        backward.run([group[::-1] for group in reversed(partition)])
+        forward.run(partition, registered=registered)
+        backward.run([group[::-1] for group in reversed(partition)], registered=registered)
     assert forward.memory == backward.memory
     assert forward.identities == backward.identities
