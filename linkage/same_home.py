@@ -50,10 +50,9 @@ def same_home_pairs(records: pl.DataFrame, of_record: pl.DataFrame, profiles: pl
         ("door", "same_door_and_name", _DOOR_NAME_WEIGHT),
     ):
         at_home = rows.rename({place: "home"}) if place == "door" else rows.with_columns(home=place)
-        at_home = at_home.filter(
-            pl.col("home").is_not_null() & (pl.col("profile").n_unique().over("home") <= _MAX_PROFILES)
-        )
+        at_home = at_home.filter(pl.col("home").is_not_null())
         pairs = _possible_pairs(at_home, facts)
+        at_home = at_home.join(pairs.select("home").unique(), on="home", how="semi")
         named = pairs.filter(pl.col("name") == pl.col("name_right")).join(
             _two_of_one_name(at_home), on=["home", "name"], how="anti"
         )
@@ -70,7 +69,11 @@ def _possible_pairs(at_home: pl.DataFrame, facts: tuple[str, ...]) -> pl.DataFra
     """Pairs of profiles of one home and one surname that neither ids nor sex nor birth date tell apart."""
     import polars as pl
 
-    people = at_home.select("home", "profile", *facts, surname=pl.col("name").str.slice(0, 1)).unique()
+    people = (
+        at_home.unique(["home", "profile"])
+        .filter(pl.len().over("home").is_between(2, _MAX_PROFILES))
+        .select("home", "profile", *facts, surname=pl.col("name").str.slice(0, 1))
+    )
     return (
         people.join(people, on=["home", "surname"], suffix="_right")
         .rename({"profile": "left", "profile_right": "right"})
@@ -128,7 +131,11 @@ def _in_the_stead(at_home: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         & ((pl.col("pinyin") == pl.col("pinyin_right")).fill_null(False) | _one_character_apart())
         & (pl.col("own_id").is_null() | pl.col("own_id_right").is_null())
     )
-    listed = at_home.select("home", "name", "list_code", "delivery_id").unique()
+    listed = (
+        at_home.join(like.select("home").unique(), on="home", how="semi")
+        .select("home", "name", "list_code", "delivery_id")
+        .unique()
+    )
     beside = listed.join(listed, on=["home", "list_code"], suffix="_right").filter(
         pl.col("name") != pl.col("name_right")
     )

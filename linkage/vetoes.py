@@ -136,21 +136,21 @@ def are_namesakes(profiles: pl.DataFrame, pairs: pl.DataFrame, records: pl.DataF
         .unique([*key, "spot"])
         .filter(pl.len().over(key) > 1)
     )
-    at_once = set(
+    at_once = (
         rows.join(rows, on=key, suffix="_beside")
         .filter(pl.col("spot") != pl.col("spot_beside"))
-        .select("name", "birth_date", "spot", "spot_beside")
-        .iter_rows()
+        .select("name", "birth_date", "spot", "spot_beside", is_namesake=pl.lit(True))
+        .unique()
     )
-    facts = profiles.with_columns(spot).select("name", "birth_date", "spot").rows()
-    is_open = (
-        (pairs["level_name"] == _SAME_NAME)
+    facts = profiles.select("name", "birth_date", spot)
+    left, right = facts[pairs["left"]], facts[pairs["right"]]
+    suspects = left.with_columns(
+        spot_beside=right["spot"],
+        is_open=(pairs["level_name"] == _SAME_NAME)
         & (pairs["level_birth_date"] == _SAME_DAY)
         & (pairs["level_id_no"] == _UNKNOWN)
-        & (pairs["level_phone"] != 1)
+        & (pairs["level_phone"] != 1),
     )
-    found = [
-        is_suspect and (*facts[left], facts[right][2]) in at_once
-        for left, right, is_suspect in zip(pairs["left"], pairs["right"], is_open, strict=True)
-    ]
-    return pl.Series("namesakes", found, dtype=pl.Boolean)
+    return suspects.join(
+        at_once, on=["name", "birth_date", "spot", "spot_beside"], how="left", maintain_order="left"
+    ).select((pl.col("is_open") & pl.col("is_namesake")).fill_null(False).alias("namesakes"))["namesakes"]
