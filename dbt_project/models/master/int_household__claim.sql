@@ -171,7 +171,8 @@ completions as (
             when doors.precision_rank = 4
                 then
                     more_precise.address_room <> ''
-                    and doors.address ~ ('(^|[^0-9])' || more_precise.address_room || '([^0-9]|$)')
+                    and translate(doors.address, '０１２３４５６７８９', '0123456789')
+                    ~ ('(^|[^0-9])' || more_precise.address_room || '([^0-9]|$)')
             else
                 coalesce(doors.address_building = more_precise.address_building, true)
                 and coalesce(doors.address_unit = more_precise.address_unit, true)
