@@ -69,6 +69,7 @@ def troubled(story: Story) -> Troubled:
         ),
     )
     troubled.printed["canaries"] = _yihu(home, "refresh", "--as-of", AS_OF.isoformat())
+    troubled.printed["refusal"] = _refused_by_a_person(home, canaries)
     troubled.printed["loader"] = _failing_loader(home, canaries)
     troubled.printed["dbt"] = _failing_dbt(home, canaries)
     _failing_linkage(home, canaries)
@@ -99,6 +100,18 @@ def _yihu(home: Home, *arguments: str) -> tuple[int, bytes]:
 def _execute(home: Home, statement: str, **values: object) -> None:
     with home.engine.begin() as connection:
         connection.execute(text(statement), values)
+
+
+def _refused_by_a_person(home: Home, c: Canaries) -> tuple[int, bytes]:
+    """An older list is held, and whoever refuses it writes a resident's numbers into the reason."""
+    row = f"QY96000001,黄雀甲,{c.id()},{c.phone()},{c.text()}"
+    file = home.landing / "health" / "family_doctor" / "签约202501.csv"
+    file.write_text(f"签约编号,居民姓名,证件号码,手机号码,人群标签\n{row}\n", encoding="utf-8")
+    _yihu(home, "refresh", "--as-of", AS_OF.isoformat())
+    held = home.value("select max(delivery_id) from ops.delivery where reason_code = 'older_snapshot'")
+    return _yihu(
+        home, "delivery", "refuse", str(held), "--by", "测试员", "--why", f"{c.id()} {c.phone()} 已迁出"
+    )
 
 
 def _failing_loader(home: Home, c: Canaries) -> tuple[int, bytes]:
@@ -350,7 +363,9 @@ def test_nothing_protected_stands_in(troubled, scanner, place):
     assert hits == []
 
 
-@pytest.mark.parametrize(("command", "exit_codes"), [("canaries", {0, 3}), ("loader", {1}), ("dbt", {1})])
+@pytest.mark.parametrize(
+    ("command", "exit_codes"), [("canaries", {0, 3}), ("refusal", {0}), ("loader", {1}), ("dbt", {1})]
+)
 def test_nothing_protected_is_printed(troubled, scanner, command, exit_codes):
     code, printed = troubled.printed[command]
     assert code in exit_codes, printed.decode()
