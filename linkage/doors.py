@@ -3,11 +3,12 @@
 Belongs here: one key for one door, from the address parts that ingest found. Not here: reading address text (ingest),
 and who lives behind the door (``linkage.households``).
 
-Two spellings of a compound are one when the people say so (``_one_spelling``). The key holds community, compound, building, unit and room, because compound names repeat across communities
-(performance.md 2, Households). A community that a record does not state is taken from the other records of the
-compound, or of the same address, when they all agree; a missing unit from the one door of that room, when there is only
-one. In a compound none of whose addresses names a unit, building and room are the whole door. What stays ambiguous has
-no door; ``address`` (all but the community) and ``place`` (compound, building and room) still find candidates for it.
+The key holds community, compound, building, unit and room, because compound names repeat across communities
+(performance.md 2, Households). Two spellings of a compound are one when its people live behind the same doors of both. A
+community that a record does not state is taken from the other records of the compound, or of the same address, when
+they all agree; a missing unit from the one door of that room, when there is only one. In a compound none of whose
+addresses names a unit, building and room are the whole door. What stays ambiguous has no door; ``address`` (all but the
+community) and ``place`` (compound, building and room) still find candidates for it.
 """
 
 from __future__ import annotations

@@ -49,8 +49,7 @@ def same_home_pairs(records: pl.DataFrame, of_record: pl.DataFrame, profiles: pl
         ("household_group", "same_household_and_name", _HOUSEHOLD_NAME_WEIGHT),
         ("door", "same_door_and_name", _DOOR_NAME_WEIGHT),
     ):
-        at_home = rows.rename({place: "home"}) if place == "door" else rows.with_columns(home=place)
-        at_home = at_home.filter(pl.col("home").is_not_null())
+        at_home = rows.with_columns(home=place).filter(pl.col("home").is_not_null())
         pairs = _possible_pairs(at_home, facts)
         at_home = at_home.join(pairs.select("home").unique(), on="home", how="semi")
         named = pairs.filter(pl.col("name") == pl.col("name_right")).join(
@@ -109,9 +108,7 @@ def _two_of_one_name(at_home: pl.DataFrame) -> pl.DataFrame:
         at_home.group_by(*key, "delivery_id")
         .agg(
             pl.col("own_id", "birth_date", "sex").drop_nulls().n_unique(),
-            groups=pl.col("household_group").drop_nulls().n_unique()
-            if "household_group" in at_home.columns
-            else 1,
+            groups=pl.col("household_group").drop_nulls().n_unique(),
         )
         .filter(pl.max_horizontal("own_id", "birth_date", "sex", "groups") > 1)
         .select(key)

@@ -130,7 +130,7 @@ address_claims as (
 
 ),
 
--- Each door a household was ever given, once, by whoever is believed step_one.
+-- Each door a household was ever given, once, by whoever is believed first.
 doors as (
 
     select distinct on (household_id, door_key)
