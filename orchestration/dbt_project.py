@@ -20,6 +20,7 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
 from infra.errors import PermanentError
+from infra.files import file_lock
 from infra.settings import load_settings
 from orchestration.groups import GROUP_OF_SCHEMA
 
@@ -58,14 +59,18 @@ def _arguments() -> list[str]:
 
 @lru_cache(maxsize=1)
 def manifest_path() -> Path:
-    """Path of a manifest that is true to the project's files; parses the project when they changed."""
+    """Path of a manifest that is true to the project's files; parses the project when they changed.
+
+    The code server and the runs it starts ask at the same time; one parses, the others wait for it.
+    """
     target = _target() / "target"
     manifest, stamp = target / "manifest.json", target / "sources.sha256"
     digest = _sources_digest()
-    if not (manifest.exists() and stamp.exists() and stamp.read_text() == digest):
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-        run_dbt("parse")
-        stamp.write_text(digest)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with file_lock(target.parent / "parse.lock", "等待另一个进程解析 dbt 项目", timeout_seconds=600):
+        if not (manifest.exists() and stamp.exists() and stamp.read_text() == digest):
+            run_dbt("parse")
+            stamp.write_text(digest)
     return manifest
 
 

@@ -54,7 +54,10 @@ def until(what: str, look: Callable[[], T | None], seconds: float = 150) -> T:
 
 @contextmanager
 def running_ui(environment: Mapping[str, str], log: Path) -> Iterator[str]:
-    """`yihu ui` on a free port, its address; ended with all it started."""
+    """`yihu ui` on a free port, its address; ended with all it started.
+
+    It shows nothing before the definitions are loaded: an answer means that the graph is there.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -15,7 +15,7 @@ from tests.browser.conftest import Console, until
 pytestmark = [pytest.mark.browser, pytest.mark.database, pytest.mark.xdist_group("browser")]
 
 STATIONS = ("s1_ingest", "s2_staging", "s3_linkage", "s4_master", "s5_quality", "s6_publish")
-LOCATION = "locations/orchestration.definitions"
+LOCATION = "locations/yihu"
 RUNS = """
 query Runs($job: String!) {
   runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId status } } }
