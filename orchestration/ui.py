@@ -9,6 +9,7 @@ Dagster's processes ignore SIGTERM when they were started from a shell's backgro
 in a session of their own they can be ended as a group. A deployment uses systemd units instead.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -81,10 +82,8 @@ def serve() -> int:
     # A short path of its own: a socket's path may have 107 bytes, a home's may have more.
     with tempfile.TemporaryDirectory(prefix="yihu-ui-") as folder:
         socket, workspace = Path(folder, "code.sock"), Path(folder, "workspace.yaml")
-        workspace.write_text(
-            f"load_from:\n  - grpc_server: {{socket: {socket}, location_name: {LOCATION}}}\n",
-            encoding="utf-8",
-        )
+        server = {"socket": str(socket), "location_name": LOCATION}
+        workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), encoding="utf-8")
         children = [start_code_server(socket)]
 
         def all_run() -> bool:
