@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -16,17 +17,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from infra.clock import business_today
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from ingest.contract import Contract, load_contracts
-from ingest.guards import hold_reason
+from ingest.guards import DeliveryCounts, hold_reason
 from ingest.landing import FileBytes, LandedFile, StillChanging, read, scan
 from ingest.layout import Layout, missing_columns, source_rows
-from ingest.messages import REFUSED_WITH_DELIVERY, message
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.placing import contract_of, lay_out
 from ingest.raw_tables import ensure_raw_tables
@@ -135,91 +135,6 @@ def ingest_landing(
         if on_progress is not None:
             on_progress("接入来件", done, len(arrivals))
     return outcomes
-
-
-def release_held(engine: Engine, delivery_id: int, released_by: str) -> None:
-    """Release a held delivery: from now on staging reads it.
-
-    Raises:
-        PermanentError: There is no such delivery, it is not held, or it lacks a required column (nothing to release).
-    """
-    action = f"放行来件 {delivery_id}"
-    with engine.begin() as connection:
-        held = _lock_held(connection, delivery_id, action)
-        if held.accepted_count == 0:
-            raise PermanentError(
-                action,
-                came="这次来件没有一行可用的数据",
-                expected="至少有一行已接收的数据",
-                next_step="请报送单位按回执改正后重新报送",
-            )
-        connection.execute(
-            text(
-                "update ops.delivery set status = 'loaded', released_by = :released_by, released_at = now() "
-                "where delivery_id = :id"
-            ),
-            {"id": delivery_id, "released_by": released_by},
-        )
-
-
-def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> None:
-    """Refuse a held delivery for good; the guard's reason stays, with who refused it, when and why added.
-
-    Its rows are kept: they are what was decided on, and every row of a readable file stays accounted for. They all
-    stand in quarantine from now on, encrypted as they were delivered, with the rule ``delivery_refused``: row_count is
-    what it was, nothing is accepted any more. Raw must let go of them, because a record id depends on the bytes alone
-    and the same file may come again: as a new delivery, for the guards to judge anew.
-
-    Raises:
-        PermanentError: There is no such delivery, it is not held, or `refused_by` or `why` is empty.
-    """
-    action = f"拒收来件 {delivery_id}"
-    who, reason = (with_numbers_hidden(" ".join(words.split())) for words in (refused_by, why))
-    if not who or not reason:
-        raise PermanentError(
-            action, came="没有写明拒收人或原因", expected="两者都写明", next_step="补上 --by 和 --why"
-        )
-    with engine.begin() as connection:
-        held = _lock_held(connection, delivery_id, action)
-        # The table name comes from a contract of ours, whose names are identifiers.
-        connection.execute(
-            text(
-                "insert into ops.quarantined_row (delivery_id, sheet_name, row_number, rule, message, row_encrypted) "
-                f"select delivery_id, sheet_name, row_number, '{REFUSED_WITH_DELIVERY}', :message, source_row_encrypted "
-                f"from raw.{held.list_code} where delivery_id = :id"
-            ),
-            {"id": delivery_id, "message": message(REFUSED_WITH_DELIVERY, is_quarantined=True)},
-        )
-        connection.execute(
-            text(f"delete from raw.{held.list_code} where delivery_id = :id"), {"id": delivery_id}
-        )
-        connection.execute(
-            text(
-                "update ops.delivery set status = 'refused', accepted_count = 0, quarantined_count = row_count, "
-                "reason = :reason where delivery_id = :id"
-            ),
-            {
-                "id": delivery_id,
-                "reason": f"{held.reason}已由 {who} 于 {business_today()} 拒收：{reason.rstrip('。')}。",
-            },
-        )
-
-
-def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any]:
-    row = connection.execute(
-        text(
-            "select list_code, status, accepted_count, reason from ops.delivery where delivery_id = :id for update"
-        ),
-        {"id": delivery_id},
-    ).first()
-    if row is None or row.status != "held":
-        raise PermanentError(
-            action,
-            came="没有这次来件" if row is None else f"它的状态是 {row.status}",
-            expected="状态为 held 的来件",
-            next_step="用 yihu delivery list 查看来件及其状态",
-        )
-    return row
 
 
 def _first_look(
@@ -366,10 +281,20 @@ def _judge(
         return
     entry.rows = rows
     snapshot_date = entry.snapshot.value if entry.snapshot else arrival_day
-    hold = hold_reason(connection, contract, rows, snapshot_date, missing)
+    hold = hold_reason(connection, contract, _counts(contract, rows), snapshot_date, missing)
     entry.status = "held" if hold else "loaded"
     if hold:
         entry.reason_code, entry.reason = hold.code, hold.reason
+
+
+def _counts(contract: Contract, rows: JudgedRows) -> DeliveryCounts:
+    has_communities = contract.column("community_name") is not None
+    return DeliveryCounts(
+        accepted=len(rows.accepted),
+        quarantined=len(rows.quarantined),
+        footers=rows.footer_count,
+        communities=Counter(row.values["community_name"] for row in rows.accepted) if has_communities else {},
+    )
 
 
 def _describe(layout: Layout, content: Content, contract: Contract, rows: JudgedRows) -> dict[str, Any]:

@@ -6,14 +6,30 @@ stored, and staging does not read them.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import Connection, text
 
 from ingest.contract import Contract
-from ingest.rows import JudgedRows
+
+
+@dataclass(frozen=True)
+class DeliveryCounts:
+    """What the guards need to know of a delivery's rows; the rows themselves may still stream past.
+
+    Attributes:
+        accepted: Rows that can be used.
+        quarantined: Rows that cannot, footers included.
+        footers: Totals and footers among them: no sign of bad data.
+        communities: Accepted rows by community; None for rows that name none. Empty when the list has no such column.
+    """
+
+    accepted: int
+    quarantined: int
+    footers: int
+    communities: Mapping[str | None, int]
 
 
 @dataclass(frozen=True)
@@ -25,7 +41,11 @@ class Hold:
 
 
 def hold_reason(
-    connection: Connection, contract: Contract, rows: JudgedRows, snapshot_date: date, missing: list[str]
+    connection: Connection,
+    contract: Contract,
+    counts: DeliveryCounts,
+    snapshot_date: date,
+    missing: list[str],
 ) -> Hold | None:
     """The first guard that the delivery trips, or None."""
     if missing:
@@ -35,16 +55,16 @@ def hold_reason(
             f"缺少必需的栏：{headers}。请补上该栏后重新报送；若表头改了名字，请联系数据人员登记新的叫法，再重新放入同一文件。",
         )
     return (
-        _too_many_quarantined(contract, rows)
+        _too_many_quarantined(contract, counts)
         or _older_snapshot(connection, contract, snapshot_date)
-        or _count_far_off(connection, contract, rows)
-        or _community_missing(connection, contract, rows)
+        or _count_far_off(connection, contract, counts)
+        or _community_missing(connection, contract, counts)
     )
 
 
-def _too_many_quarantined(contract: Contract, rows: JudgedRows) -> Hold | None:
-    bad = len(rows.quarantined) - rows.footer_count
-    total = len(rows.accepted) + bad
+def _too_many_quarantined(contract: Contract, counts: DeliveryCounts) -> Hold | None:
+    bad = counts.quarantined - counts.footers
+    total = counts.accepted + bad
     if not total or bad / total <= contract.guards.quarantined_ratio:
         return None
     return Hold(
@@ -71,13 +91,13 @@ def _older_snapshot(connection: Connection, contract: Contract, snapshot_date: d
     )
 
 
-def _count_far_off(connection: Connection, contract: Contract, rows: JudgedRows) -> Hold | None:
+def _count_far_off(connection: Connection, contract: Contract, counts: DeliveryCounts) -> Hold | None:
     if not contract.is_snapshot:
         return None
     last = _last_loaded(connection, contract.list_code)
     if last is None:
         return None
-    before, now = last.accepted_count, len(rows.accepted)
+    before, now = last.accepted_count, counts.accepted
     change = abs(now - before)
     guards = contract.guards
     if change < guards.count_change_minimum or change <= before * guards.count_change_ratio:
@@ -90,7 +110,7 @@ def _count_far_off(connection: Connection, contract: Contract, rows: JudgedRows)
     )
 
 
-def _community_missing(connection: Connection, contract: Contract, rows: JudgedRows) -> Hold | None:
+def _community_missing(connection: Connection, contract: Contract, counts: DeliveryCounts) -> Hold | None:
     guards = contract.guards
     if (
         not guards.holds_missing_community
@@ -111,9 +131,10 @@ def _community_missing(connection: Connection, contract: Contract, rows: JudgedR
             {"delivery_id": last.delivery_id},
         ).all()
     )
-    now = Counter(row.values["community_name"] for row in rows.accepted)
     gone = sorted(
-        name for name, count in before.items() if count >= guards.missing_community_minimum and not now[name]
+        name
+        for name, count in before.items()
+        if count >= guards.missing_community_minimum and not counts.communities.get(name)
     )
     if not gone:
         return None

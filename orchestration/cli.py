@@ -134,7 +134,7 @@ def delivery_list(limit: int) -> None:
 @click.option("--by", required=True, help="放行人")
 def delivery_release(delivery_id: int, by: str) -> None:
     """Release a held delivery."""
-    from ingest.deliveries import release_held
+    from ingest.holds import release_held
     from ingest.receipts import write_receipts
     from orchestration.platform import open_platform
 
@@ -150,7 +150,7 @@ def delivery_release(delivery_id: int, by: str) -> None:
 @click.option("--why", required=True, help="原因，写进回执；不要写个人信息")
 def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
     """Refuse a held delivery."""
-    from ingest.deliveries import refuse_held
+    from ingest.holds import refuse_held
     from ingest.receipts import write_receipts
     from orchestration.platform import open_platform
 

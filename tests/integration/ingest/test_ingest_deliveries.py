@@ -23,7 +23,8 @@ from sqlalchemy import text
 
 from infra.errors import PermanentError, TransientError
 from ingest.contract import load_contracts
-from ingest.deliveries import ingest_landing, release_held
+from ingest.deliveries import ingest_landing
+from ingest.holds import release_held
 from ingest.raw_tables import ensure_raw_tables
 from ingest.receipts import write_missing_receipts, write_receipts
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from ingest_lists import DISABLED_HEADER, csv_bytes, disabled_rows, every_row_has_one_fate
 
 from infra.errors import PermanentError
-from ingest.deliveries import refuse_held, release_held
+from ingest.holds import refuse_held, release_held
 from ingest.receipts import write_receipts
 from orchestration.cli import main
 
