@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ingest.addresses.parser import parse_address
 from ingest.contract import Contract
 from ingest.headers import Header, find_header, normalise_header
-from ingest.normalise.addresses import parse_address
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_spaces

@@ -13,8 +13,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from ingest.addresses.door import MISSING as NO_ADDRESS
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
+from ingest.addresses.parser import parse_address
 from ingest.contract import Column
-from ingest.normalise import addresses, dates, ids, names, phones
+from ingest.normalise import dates, ids, names, phones
 from ingest.normalise.numbers import without_numbers
 from ingest.normalise.regions import community_name
 from ingest.normalise.texts import (
@@ -52,10 +55,12 @@ class CellReader:
         arrival: Local day the delivery arrived; dates that must lie in the past are judged against it.
         rounded_ids: The list holds ids that a spreadsheet rounded, so that one ending in 000 is not believed
             even when its check digit happens to fit (one in eleven does).
+        gazetteer: What addresses are read with.
     """
 
-    def __init__(self, arrival: date, *, rounded_ids: bool = False) -> None:
+    def __init__(self, arrival: date, *, rounded_ids: bool = False, gazetteer: Gazetteer = EMPTY) -> None:
         self._arrival = arrival
+        self._gazetteer = gazetteer
         self._rounded_ids = rounded_ids
         # Lists repeat themselves (codes, communities, the family's address): every text of a column is read once.
         self._known: defaultdict[str, dict[str, Read]] = defaultdict(dict)
@@ -141,10 +146,10 @@ class CellReader:
     def _address(self, column: Column, cell: Cell) -> Read:
         text = cell_text(cell)
         if has_unreadable_character(text):
-            return (None, addresses.MISSING), "text_unreadable"
+            return (None, NO_ADDRESS), "text_unreadable"
         bare = without_numbers(text)
         text = text if bare is None else bare
-        parsed = addresses.parse_address(text)
+        parsed = parse_address(text, self._gazetteer)
         if parsed.status is None:
             return (None, parsed), None if bare is None else "number_in_text"
         if bare is not None:
@@ -251,7 +256,7 @@ MISSING: Final[dict[str, Any]] = {
     "id_no": ids.MISSING,
     "disability_certificate": ids.ParsedCertificate("missing", ""),
     "phone": phones.ParsedPhone("missing", ""),
-    "address": (None, addresses.MISSING),
+    "address": (None, NO_ADDRESS),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.normalise.addresses import parse_address
+from ingest.addresses.parser import parse_address
 from ingest.normalise.regions import community_name
 
 LABELLED = list(csv.DictReader(Path(__file__).with_name("addresses.csv").open(encoding="utf-8")))
