@@ -8,7 +8,8 @@ place for (header aliases, semantic type, guards, block layout) stands in ``cust
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,11 @@ from open_data_contract_standard.model import CustomProperty, OpenDataContractSt
 from pydantic import ValidationError
 
 from infra.errors import PermanentError
+from ingest.cross_checks import NotInList
+from ingest.declared_checks import CrossChecks, read_cross_checks
 from ingest.headers import normalise_header
 from ingest.normalise.texts import code_text
+from ingest.periods import DUE_UNITS, RHYTHMS
 
 CONTRACT_FOLDER: Final = Path(__file__).with_name("contracts")
 CODE_LIST_FILE: Final = Path(__file__).with_name("code_lists.yaml")
@@ -111,12 +115,14 @@ class CodeList:
     Attributes:
         codes: Code to its name.
         by_text: What :func:`ingest.normalise.texts.code_text` makes of a way of writing, to the code.
+        sexes: Codes that say a sex, to the code of the sex (GB/T 2261.1).
     """
 
     name: str
     title: str
     codes: Mapping[str, str]
     by_text: Mapping[str, str]
+    sexes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +199,11 @@ class Contract:
     Attributes:
         row_identity: A row is about somebody or something when all columns of one of these groups have a value.
         block_start: Columns whose new value starts a household block, strongest first; empty when rows are flat.
+        is_partial: A snapshot may be of some communities only: it says nothing about the others.
+        is_restricted: Highest sensitivity: the list lives in a schema of its own and few may read it.
+        checks: What its values must say about each other.
+        due_day, due_unit: Which day, or working day, of the period the list is due on (`ingest.periods`).
+        expected_from: From when the list is expected even if none ever came; None: from its first delivery.
     """
 
     list_code: str
@@ -211,6 +222,11 @@ class Contract:
     block_start: tuple[str, ...]
     guards: Guards
     columns: tuple[Column, ...]
+    is_partial: bool = False
+    is_restricted: bool = False
+    checks: CrossChecks = field(default_factory=CrossChecks)
+    due_unit: str = "day"
+    expected_from: date | None = None
 
     @property
     def is_snapshot(self) -> bool:
@@ -248,6 +264,7 @@ def load_contracts(folder: Path = CONTRACT_FOLDER) -> dict[str, Contract]:
             mistakes.append(f"{path.name}: {error}")
         else:
             contracts[contract.list_code] = contract
+    mistakes.extend(_unknown_lists(contracts))
     if mistakes:
         raise PermanentError(
             "读取数据约定",
@@ -278,7 +295,11 @@ def load_code_lists(path: Path = CODE_LIST_FILE) -> dict[str, CodeList]:
                         next_step=f"改正 {path.name}",
                     )
         code_lists[name] = CodeList(
-            name, entry["title"], {code: texts[0] for code, texts in entry["codes"].items()}, by_text
+            name,
+            entry["title"],
+            {code: texts[0] for code, texts in entry["codes"].items()},
+            by_text,
+            {code: sex for sex, codes in entry.get("sexes", {}).items() for code in codes},
         )
     return code_lists
 
@@ -332,6 +353,12 @@ def _read_contract(path: Path, code_lists: Mapping[str, CodeList]) -> Contract:
             missing_community_minimum=int(guards["missingCommunityMinimum"]),
         ),
         columns=columns,
+        # An office that sends a list every day does so on the days it works.
+        due_unit=extras.get("dueUnit", "working_day" if extras["rhythm"] == "daily" else "day"),
+        expected_from=_as_date(extras.get("expectedFrom")),
+        is_partial=extras.get("coverage", "list") == "community",
+        is_restricted=bool(extras.get("restricted")),
+        checks=read_cross_checks(table.quality or (), columns, has_blocks=bool(extras.get("blockStart"))),
     )
     _check(contract)
     return contract
@@ -375,6 +402,10 @@ def _read_column(entry: SchemaProperty, code_lists: Mapping[str, CodeList]) -> C
 def _check(contract: Contract) -> None:
     if contract.semantics not in _SEMANTICS:
         raise ValueError(f"semantics 是 {contract.semantics}，可用 {'、'.join(_SEMANTICS)}")
+    if contract.rhythm not in RHYTHMS:
+        raise ValueError(f"rhythm 是 {contract.rhythm}，可用 {'、'.join(RHYTHMS)}")
+    if contract.due_unit not in DUE_UNITS:
+        raise ValueError(f"dueUnit 是 {contract.due_unit}，可用 {'、'.join(DUE_UNITS)}")
     owners: dict[str, str] = {}
     for column in contract.columns:
         for alias in column.aliases:
@@ -389,8 +420,33 @@ def _check(contract: Contract) -> None:
         raise ValueError(f"提到了没有的栏：{'、'.join(sorted(unknown))}")
 
 
+def _unknown_lists(contracts: Mapping[str, Contract]) -> list[str]:
+    """Checks against a list that is not there, or has not the column."""
+    mistakes = []
+    for contract in contracts.values():
+        for check in contract.checks.of_store:
+            if not isinstance(check, NotInList):
+                continue
+            other = contracts.get(check.other_list)
+            named = [name for name in (check.id, check.other_flag) if name]
+            if other is None or not all(other.column(name) for name in named):
+                mistakes.append(
+                    f"{contract.list_code}.yaml: quality“{check.rule}”要核对的清单 {check.other_list} 没有或缺 {'、'.join(named)} 栏"
+                )
+    return mistakes
+
+
 def _extras(properties: list[CustomProperty] | None) -> dict[str, Any]:
     return {entry.property or "": entry.value for entry in properties or ()}
+
+
+def _as_date(value: Any) -> date | None:
+    if value is None or (isinstance(value, date) and not isinstance(value, datetime)):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"expectedFrom 是 {value}，应为 2026-12-01 这样的日期") from None
 
 
 def _stated(value: str | None, where: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from infra.clock import business_today
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from ingest.contract import Contract, load_contracts
+from ingest.delivery_checks import after_load
 from ingest.guards import DeliveryCounts, hold_reason
 from ingest.landing import FileBytes, LandedFile, StillChanging, read, scan
 from ingest.layout import Layout, missing_columns, source_rows
@@ -251,6 +252,8 @@ def _take_in(
             outcome = _write_entry(connection, entry)
             if entry.status in ("loaded", "held"):
                 store_rows(connection, protector, contract, outcome.delivery_id, entry.sha256, entry.rows)
+                added = after_load(connection, contract, outcome.delivery_id)
+                outcome = replace(outcome, warning_count=outcome.warning_count + added)
             return outcome
     except (DBAPIError, psycopg.Error) as error:
         # Driver messages carry row values; only what is safe goes on, and nothing is chained to it.
@@ -273,14 +276,14 @@ def _judge(
     layout = lay_out(contracts, contract, read_content)
     missing = sorted({name for _, header in layout.tables for name in missing_columns(header, contract)})
     arrival_day = business_today(entry.received_at)
-    rows = judge_rows(source_rows(layout, contract), contract, arrival_day, missing)
+    snapshot_date = entry.snapshot.value if entry.snapshot else arrival_day
+    rows = judge_rows(source_rows(layout, contract), contract, arrival_day, missing, snapshot_date)
     entry.layout = _describe(layout, read_content, contract, rows)
     if not rows.accepted and len(rows.quarantined) == rows.footer_count:
         entry.reason_code = "no_rows"
         entry.reason = "只有表头，没有数据行。若确无对象，请联系数据人员；不会当作全部退出处理。"
         return
     entry.rows = rows
-    snapshot_date = entry.snapshot.value if entry.snapshot else arrival_day
     hold = hold_reason(connection, contract, _counts(contract, rows), snapshot_date, missing)
     entry.status = "held" if hold else "loaded"
     if hold:
@@ -323,7 +326,7 @@ def _describe(layout: Layout, content: Content, contract: Contract, rows: Judged
     return {
         "read_as": content.how,
         "tables": tables,
-        "notes": layout.notes,
+        "notes": [*layout.notes, *rows.notes],
         "footer_count": rows.footer_count,
     }
 

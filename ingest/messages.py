@@ -83,6 +83,25 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "boolean_unreadable": ("应填“是”或“否”，没有取值", "改填“是”或“否”"),
     "contract_dates_reversed": ("到期日早于签约日", "核对两个日期"),
     "entered_before_visited": ("录入时间早于走访时间", "核对两个时间"),
+    "period_implausible": ("起止日期的间隔不合常理", "核对两个日期"),
+    "status_lapsed": ("状态仍为有效，但在清单日期之前已经到期", "更新状态，或改正到期日"),
+    "several_current_contracts": ("同一人有几份有效的签约", "只保留现行的一份，其余改为解约"),
+    "ended_without_date": ("状态是解约，但没有解约日期", "补填解约日期"),
+    "ended_without_reason": ("状态是解约，但没有解约原因", "补填解约原因"),
+    "deregistered_without_date": ("状态是注销，但没有注销日期", "补填注销日期"),
+    "deregistered_without_reason": ("状态是注销，但没有注销原因", "补填注销原因"),
+    "unemployed_after_registered": ("失业时间晚于失业登记日期", "核对两个日期"),
+    "deregistered_before_registered": ("失业登记注销日期早于登记日期", "核对两个日期"),
+    "guardian_missing": ("未满 14 周岁，没有写监护人", "补填监护人姓名和联系电话"),
+    "age_too_high": ("按证件号码或出生日期计算，年龄超过本清单的上限", "核对证件号码，不再符合的不报"),
+    "age_too_low": ("按证件号码或出生日期计算，年龄不到本清单的下限", "核对证件号码，不符合的不报"),
+    "relation_sex_differs": ("称谓与性别不符", "核对与户主关系和性别，改正有误的一栏"),
+    "household_head_not_once": ("一户应恰有一名户主，这一户没有或不止一名", "核对与户主关系"),
+    "insured_more_than_household": ("家庭人口少于保障人口", "核对两个人数"),
+    "insured_count_differs": ("保障人口与标为保障的成员人数不同", "核对人数和各成员的保障标志"),
+    "total_differs": ("合计行与各行相加不等", "核对合计行和各行"),
+    "also_in_low_income": ("此人也在现行的低保对象花名册中，低保与特困供养不能同时享受", "核实后在其中一份清单中去掉"),
+    "also_in_extreme_poverty": ("此人也在现行的特困人员名单中，低保与特困供养不能同时享受", "核实后在其中一份清单中去掉"),
     "duplicate_of_row": ("与同一次报送的另一行完全相同", "删去重复的一行"),
     "row_shorter_than_header": ("这一行的格数少于表头，缺的栏按空处理", "检查是否漏了分隔符"),
     "number_in_text": ("夹有电话或证件号码，已去掉号码", "号码填到电话、证件号码栏"),
@@ -91,7 +110,14 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-def message(rule: str, subject: str | None = None, *, detail: str = "", is_quarantined: bool = False) -> str:
+def message(
+    rule: str,
+    subject: str | None = None,
+    *,
+    detail: str = "",
+    is_quarantined: bool = False,
+    wording: tuple[str, str] | None = None,
+) -> str:
     """One sentence or two about a row.
 
     Args:
@@ -99,8 +125,9 @@ def message(rule: str, subject: str | None = None, *, detail: str = "", is_quara
         subject: Header of the column the message is about, or None when it is about the whole row.
         detail: Row number or the like, put after the problem; never a value.
         is_quarantined: Whether the row was not accepted; some rules can also end in a warning.
+        wording: Problem and remedy where the contract words the rule itself (``CrossChecks.wordings``).
     """
-    problem, remedy = parts(rule, is_quarantined=is_quarantined)
+    problem, remedy = wording or parts(rule, is_quarantined=is_quarantined)
     about = f"“{subject}”：" if subject else ""
     return f"{about}{problem}{detail}。{remedy}。"
 

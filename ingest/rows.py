@@ -10,9 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import groupby
 from typing import Any, Final
 
 from ingest.contract import Column, Contract
+from ingest.cross_checks import Finding
+from ingest.delivery_checks import total_notes
 from ingest.layout import SourceRow
 from ingest.messages import message
 from ingest.normalise.ids import is_rounded, parse_id
@@ -58,10 +61,15 @@ class QuarantinedRow:
 
 @dataclass(frozen=True)
 class JudgedRows:
-    """All rows of a delivery with their verdicts, in order within each kind."""
+    """All rows of a delivery with their verdicts, in order within each kind.
+
+    Attributes:
+        notes: What the checks found about the delivery as a whole, in Chinese, without values.
+    """
 
     accepted: list[AcceptedRow]
     quarantined: list[QuarantinedRow]
+    notes: tuple[str, ...] = ()
 
     @property
     def footer_count(self) -> int:
@@ -75,7 +83,11 @@ class JudgedRows:
 
 
 def judge_rows(
-    rows: Iterable[SourceRow], contract: Contract, arrival: date, missing: list[str]
+    rows: Iterable[SourceRow],
+    contract: Contract,
+    arrival: date,
+    missing: list[str],
+    snapshot_date: date | None = None,
 ) -> JudgedRows:
     """Judge all rows of a delivery.
 
@@ -84,9 +96,12 @@ def judge_rows(
         contract: What they should be.
         arrival: Local day of arrival.
         missing: Required columns that no header means: then no row can be used.
+        snapshot_date: Day the delivery speaks of; None takes the day of arrival.
     """
     sources = list(rows)
-    judge = _Judge(contract, CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract)), missing)
+    as_of = snapshot_date or arrival
+    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract))
+    judge = _Judge(contract, reader, missing, as_of)
     accepted: list[AcceptedRow] = []
     quarantined: list[QuarantinedRow] = []
     for source in sources:
@@ -97,13 +112,53 @@ def judge_rows(
             quarantined.append(verdict)
     _warn_of_duplicates(accepted, contract)
     _warn_of_shared_ids(accepted, contract)
-    return JudgedRows(accepted, quarantined)
+    _run_group_checks(accepted, contract, as_of)
+    totals = [row.source for row in quarantined if row.rule == "total_row"]
+    data = [source for source in sources if source.fault != "total_row"]
+    return JudgedRows(accepted, quarantined, tuple(total_notes(contract, data, totals, reader)))
+
+
+def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, detail: str = "") -> None:
+    """Put what a cross-check found on its row, and the value that it takes from elsewhere."""
+    column = contract.column(finding.column)
+    if finding.taken is not None:
+        row.values[finding.column] = finding.taken
+    cell = row.source.cells.get(finding.column)
+    words = message(
+        finding.rule,
+        column.header if column else None,
+        detail=detail,
+        wording=contract.checks.wordings.get(finding.rule),
+    )
+    row.warnings.append(
+        RowWarning(finding.rule, finding.column, words, None if cell is None else cell_text(cell))
+    )
+
+
+def _run_group_checks(rows: list[AcceptedRow], contract: Contract, as_of: date) -> None:
+    """The checks of households and of the whole delivery."""
+    for block_no, members in groupby(rows, key=lambda row: row.source.block_no):
+        neighbours = list(members)
+        for block in [neighbours] if block_no is not None else [[row] for row in neighbours]:
+            values = [row.values for row in block]
+            for position, finding in contract.checks.block_findings(
+                values, as_of, is_block=block_no is not None
+            ):
+                warn_of_finding(block[position], finding, contract, _where(block, finding.others))
+    for position, finding in contract.checks.delivery_findings([row.values for row in rows]):
+        warn_of_finding(rows[position], finding, contract, _where(rows, finding.others))
+
+
+def _where(rows: list[AcceptedRow], others: tuple[int, ...]) -> str:
+    numbers = "、".join(str(rows[position].source.row_number) for position in others)
+    return f"（另见第 {numbers} 行）" if numbers else ""
 
 
 class _Judge:
-    def __init__(self, contract: Contract, reader: CellReader, missing: list[str]) -> None:
+    def __init__(self, contract: Contract, reader: CellReader, missing: list[str], as_of: date) -> None:
         self._contract = contract
         self._reader = reader
+        self._as_of = as_of
         self._columns = {column.name: column for column in contract.columns}
         self._missing = [self._columns[name] for name in missing]
 
@@ -127,10 +182,8 @@ class _Judge:
         if not self._has_identity(row):
             return self._quarantine(source, "no_identity")
         self._take_ids_out_of_numbers(row)
-        self._check_person(row)
-        self._check_certificate(row)
-        self._check_order(row, "expiry_date", "signed_date", "contract_dates_reversed")
-        self._check_order(row, "entered_at", "visited_at", "entered_before_visited")
+        for finding in self._contract.checks.row_findings(row.values, self._as_of):
+            warn_of_finding(row, finding, self._contract)
         return row
 
     def _read(self, row: AcceptedRow, name: str, column: Column) -> None:
@@ -238,38 +291,6 @@ class _Judge:
             ):
                 row.values[name] = None
                 self._warn(row, "id_in_number_column", column)
-
-    def _check_person(self, row: AcceptedRow) -> None:
-        identity = row.values.get("id_no")
-        if identity is None or identity.kind != "valid":
-            return
-        birth, sex = row.values.get("birth_date"), row.values.get("sex_code")
-        if birth is not None and birth != identity.birth_date:
-            self._warn(row, "id_birth_date_differs", self._columns["birth_date"])
-        if sex in ("1", "2") and sex != identity.sex_code:
-            self._warn(row, "id_sex_differs", self._columns["sex_code"])
-
-    def _check_certificate(self, row: AcceptedRow) -> None:
-        certificate = row.values.get("disability_certificate_no")
-        if certificate is None or certificate.kind != "valid":
-            return
-        own = row.values["id_no"]
-        if own.kind in ("valid", "checksum_wrong") and own.text != certificate.id_text:
-            self._warn(row, "certificate_id_differs", self._columns["disability_certificate_no"])
-        for name, code, word in (
-            ("disability_category_code", certificate.category_code, "category"),
-            ("disability_level_code", certificate.level_code, "level"),
-        ):
-            if row.values[name] is None:
-                row.values[name] = code
-                self._warn(row, f"{word}_taken_from_certificate", self._columns[name])
-            elif row.values[name] != code:
-                self._warn(row, f"certificate_{word}_differs", self._columns[name])
-
-    def _check_order(self, row: AcceptedRow, later: str, earlier: str, rule: str) -> None:
-        end, begin = row.values.get(later), row.values.get(earlier)
-        if end is not None and begin is not None and end < begin:
-            self._warn(row, rule, self._columns[later])
 
 
 def _fits_mask(own: Any, number: str) -> bool:

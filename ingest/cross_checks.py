@@ -1,0 +1,402 @@
+"""Cross-checks: what the values of a row, a household or a delivery must say about each other.
+
+This is the closed vocabulary in which contracts declare them: one class a word, its fields the words beside it. A
+check only ever warns: the row stays accepted (architecture.md, "A person is not dropped for a typing error"). Checks
+are pure functions of parsed values; those that need totals or other lists are only described here and run by
+``delivery_checks``. Not here: how a contract states them (``declared_checks``), single cells (``values``), quarantine
+(``rows``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, ClassVar, Final
+
+Values = Mapping[str, Any]
+_USABLE_IDS: Final = ("valid", "checksum_wrong")
+_KNOWN_SEXES: Final = ("1", "2")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check that does not hold.
+
+    Attributes:
+        column: The contract column to mend.
+        taken: Value that the column takes from elsewhere, or None when it stays as it is.
+        others: Positions (in what was checked) of the other rows that are concerned.
+    """
+
+    rule: str
+    column: str
+    taken: Any = None
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check of a contract; its fields are the words that the contract may use.
+
+    Attributes:
+        rule: Key of the warning in ``ops.row_warning``.
+        source: Where the rule is written.
+    """
+
+    rule: str
+    source: str
+    # Fields that name columns; the contract must have them.
+    column_fields: ClassVar[tuple[str, ...]] = ()
+
+    def columns(self) -> list[str]:
+        """Names of the contract's columns that the check reads."""
+        named: list[str] = []
+        for name in self.column_fields:
+            value = getattr(self, name)
+            named.extend([value] if isinstance(value, str) else value or ())
+        return named
+
+
+class RowCheck(Check):
+    """A check of one row."""
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Findings of one row; `as_of` is the day the delivery speaks of."""
+        raise NotImplementedError
+
+
+class GroupCheck(Check):
+    """A check of several rows: those of a household block, or all of a delivery."""
+
+    is_of_delivery: ClassVar[bool] = False
+
+    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
+        """Position of a row and what is found there."""
+        raise NotImplementedError
+
+
+class SheetCheck(Check):
+    """A check of the rows of a sheet against its total row (run by ``delivery_checks``)."""
+
+
+class StoredCheck(Check):
+    """A check against other lists, in SQL once the rows are stored (run by ``delivery_checks``)."""
+
+
+def has_value(value: Any) -> bool:
+    """Whether a parsed cell of any semantic type says something."""
+    if isinstance(value, tuple):
+        return value[0] is not None  # address
+    if hasattr(value, "kind"):
+        return bool(value.kind != "missing")  # numbers of persons, phones, certificates
+    if hasattr(value, "pinyin"):
+        return bool(value.name is not None)
+    return value is not None
+
+
+# -- of one row ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(RowCheck):
+    """``order``: the value of `upper` is not below that of `lower` (dates, times, counts)."""
+
+    lower: str
+    upper: str
+    column_fields = ("lower", "upper")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        low, high = values[self.lower], values[self.upper]
+        if low is None or high is None:
+            return
+        if isinstance(low, datetime) != isinstance(high, datetime):
+            low, high = _day(low), _day(high)
+        if high < low:
+            yield Finding(self.rule, self.upper)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period(RowCheck):
+    """``period``: from `lower` to `upper` it is between so many days; an end before the begin is `order`'s."""
+
+    lower: str
+    upper: str
+    minimum_days: int
+    maximum_days: int
+    column_fields = ("lower", "upper")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        begin, end = values[self.lower], values[self.upper]
+        if begin is None or end is None or end < begin:
+            return
+        if not self.minimum_days <= (end - begin).days <= self.maximum_days:
+            yield Finding(self.rule, self.upper)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdFact(RowCheck):
+    """``id_fact``: `column` says the birth date or sex (`fact`) that the valid `id` says."""
+
+    id: str
+    fact: str
+    column: str
+    column_fields = ("id", "column")
+
+    def __post_init__(self) -> None:
+        if self.fact not in ("birth_date", "sex_code"):
+            raise ValueError(f"fact 是 {self.fact}，可用 birth_date、sex_code")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        identity, stated = values[self.id], values[self.column]
+        if identity.kind != "valid" or stated is None:
+            return
+        if self.fact == "sex_code" and stated not in _KNOWN_SEXES:
+            return
+        if stated != getattr(identity, self.fact):
+            yield Finding(self.rule, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateFact(RowCheck):
+    """``certificate_fact``: `column` says the id, category or level inside the disability `certificate`.
+
+    Where the column has no value it takes the certificate's, and the rule is `taken_rule` (not for the id, which
+    ``rows`` completes before it judges who the row is about).
+    """
+
+    certificate: str
+    fact: str
+    column: str
+    taken_rule: str | None = None
+    column_fields = ("certificate", "column")
+    _ATTRIBUTES: ClassVar[dict[str, str]] = {
+        "id": "id_text",
+        "category": "category_code",
+        "level": "level_code",
+    }
+
+    def __post_init__(self) -> None:
+        if self.fact not in self._ATTRIBUTES:
+            raise ValueError(f"fact 是 {self.fact}，可用 {'、'.join(self._ATTRIBUTES)}")
+        if (self.fact == "id") != (self.taken_rule is None):
+            raise ValueError("category、level 要写 taken_rule，id 不写")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        certificate = values[self.certificate]
+        if certificate.kind != "valid":
+            return
+        inside, stated = getattr(certificate, self._ATTRIBUTES[self.fact]), values[self.column]
+        if self.fact == "id":
+            if stated.kind in _USABLE_IDS and stated.text != inside:
+                yield Finding(self.rule, self.certificate)
+        elif stated is None and self.taken_rule is not None:
+            yield Finding(self.taken_rule, self.column, taken=inside)
+        elif stated != inside:
+            yield Finding(self.rule, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequiredWhen(RowCheck):
+    """``required_when``: `column` has a value when `other` has one (or, with `values`, one of these)."""
+
+    column: str
+    other: str
+    values: tuple[Any, ...] = ()
+    column_fields = ("column", "other")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        other = values[self.other]
+        applies = other in self.values if self.values else has_value(other)
+        if applies and not has_value(values[self.column]):
+            yield Finding(self.rule, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequiredUnderAge(RowCheck):
+    """``required_under_age``: one of `any_of` has a value when the person is younger than `age` (PIPL 31)."""
+
+    any_of: tuple[str, ...]
+    age: int
+    id: str
+    birth: str | None = None
+    column_fields = ("any_of", "id", "birth")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        age = _age(values, self.id, self.birth, as_of)
+        if age is not None and age < self.age and not any(has_value(values[name]) for name in self.any_of):
+            yield Finding(self.rule, self.any_of[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgeLimit(RowCheck):
+    """``age_limit``: on the day the delivery speaks of, the person is from `minimum` to `maximum` whole years old."""
+
+    id: str
+    birth: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    column_fields = ("id", "birth")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        age = _age(values, self.id, self.birth, as_of)
+        if age is None:
+            return
+        if (self.minimum is not None and age < self.minimum) or (
+            self.maximum is not None and age > self.maximum
+        ):
+            yield Finding(self.rule, self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lapsed(RowCheck):
+    """``lapsed``: a row whose `status` is one of `values` has not ended (`end`) before the day the delivery speaks of."""
+
+    status: str
+    values: tuple[str, ...]
+    end: str
+    column_fields = ("status", "end")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        end = values[self.end]
+        if values[self.status] in self.values and end is not None and end < as_of:
+            yield Finding(self.rule, self.status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelationSex(RowCheck):
+    """``relation_sex``: a relation that only men or only women have fits the person's sex (GB/T 4761).
+
+    What a relation says of the sex stands in the code list (``sexes``). When column and id disagree about the sex,
+    that is `id_fact`'s to tell.
+    """
+
+    relation: str
+    id: str
+    sex: str | None = None
+    sexes: Mapping[str, str]
+    column_fields = ("relation", "id", "sex")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        expected = self.sexes.get(values[self.relation])
+        known = {values[self.id].sex_code if values[self.id].kind == "valid" else None}
+        if self.sex is not None:
+            known.add(values[self.sex])
+        known &= set(_KNOWN_SEXES)
+        if expected is not None and known and expected not in known:
+            yield Finding(self.rule, self.relation)
+
+
+# -- of several rows -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heads(GroupCheck):
+    """``heads``: a block has one row whose `relation` is one of `codes`; none is all right with `may_be_missing`."""
+
+    relation: str
+    codes: tuple[str, ...]
+    may_be_missing: bool = False
+    column_fields = ("relation",)
+
+    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
+        """Where the rule does not hold."""
+        if not any(row[self.relation] for row in rows):
+            return  # the list does not say relations
+        heads = [position for position, row in enumerate(rows) if row[self.relation] in self.codes]
+        if not heads and not self.may_be_missing:
+            yield 0, Finding(self.rule, self.relation)
+        for position in heads[1:]:
+            yield position, Finding(self.rule, self.relation, others=(heads[0],))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountOfRows(GroupCheck):
+    """``count_of_rows``: `column` counts the block's rows whose `flag` is yes; told only when the list has the flag."""
+
+    column: str
+    flag: str
+    column_fields = ("column", "flag")
+
+    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
+        """Where the rule does not hold."""
+        stated, flags = rows[0][self.column], [row[self.flag] for row in rows]
+        if stated is not None and any(flag is not None for flag in flags) and stated != flags.count(True):
+            yield 0, Finding(self.rule, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneCurrent(GroupCheck):
+    """``one_current``: one person (valid `id`) has one `number` whose `status` is one of `values`."""
+
+    id: str
+    status: str
+    values: tuple[str, ...]
+    number: str
+    column_fields = ("id", "status", "number")
+    is_of_delivery = True
+
+    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
+        """Where the rule does not hold."""
+        current: dict[str, list[int]] = defaultdict(list)
+        for position, row in enumerate(rows):
+            if row[self.status] in self.values and row[self.id].kind == "valid":
+                current[row[self.id].text].append(position)
+        for positions in current.values():
+            # The same number twice is the same contract twice: that is told as a duplicate row.
+            if len({rows[position][self.number] for position in positions}) > 1:
+                for position in positions:
+                    others = tuple(other for other in positions if other != position)
+                    yield position, Finding(self.rule, self.status, others=others)
+
+
+# -- run by delivery_checks ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalRow(SheetCheck):
+    """``total_row``: the amounts of `column` on a sheet add up to what its total row says (household amounts once)."""
+
+    column: str
+    column_fields = ("column",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotInList(StoredCheck):
+    """``not_in_list``: nobody with this valid `id` stands in the current rows of the list `other_list`.
+
+    Attributes:
+        flag: Rows of this list whose flag says no are not meant.
+        other_flag: The same for the rows of the other list.
+    """
+
+    id: str
+    other_list: str
+    flag: str | None = None
+    other_flag: str | None = None
+    column_fields = ("id", "flag")
+
+
+def _age(values: Values, id_column: str, birth_column: str | None, as_of: date) -> int | None:
+    """Whole years on a day, by the valid id, else by the birth date of the list."""
+    identity = values[id_column]
+    birth = identity.birth_date if identity.kind == "valid" else None
+    if birth is None and birth_column is not None:
+        birth = values[birth_column]
+    if birth is None:
+        return None
+    return as_of.year - birth.year - int((as_of.month, as_of.day) < (birth.month, birth.day))
+
+
+def _day(value: date | datetime) -> date:
+    return value.date() if isinstance(value, datetime) else value
