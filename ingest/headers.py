@@ -96,7 +96,7 @@ def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
         single = _match([(_text(cell),) for cell in row.cells], contract)
         if _is_header(single) and (best is None or single.hits > best.match.hits):
             best = _header(rows, index, index, single)
-    for index, (row, below) in enumerate(zip(searched, rows[1:], strict=False)):
+    for index, (row, below) in enumerate(zip(searched, rows[1 : HEADER_SEARCH_ROWS + 1], strict=False)):
         pair = _match_pair(row.cells, below.cells, contract)
         # A second header row must earn its place: two more columns than the best single row gives.
         if pair and _is_header(pair) and pair.hits >= (best.match.hits if best else 0) + 2:
@@ -116,7 +116,8 @@ def _header(rows: Sequence[Row], first: int, last: int, match: HeaderMatch) -> H
         notes.append("表头有两行")
     width = max(len(_trimmed(rows[index].cells)) for index in (first, last))
     texts = tuple(normalise_header(_text(cell)) for cell in rows[last].cells)
-    if last + 1 < len(rows) and _is_hint_row(rows[last + 1].cells):
+    below = rows[last + 1 : last + 2]
+    if below and _is_hint_row(below[0].cells):
         last += 1
         notes.append("表头下方有一行填写说明，已略过")
     return Header(first, last, width, texts, match, tuple(notes))

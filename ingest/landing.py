@@ -10,6 +10,8 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,11 +66,17 @@ class LandedFile:
 
 
 @dataclass(frozen=True)
-class FileBytes:
-    """The content of a landed file and its fingerprint (64 hex digits)."""
+class OpenFile:
+    """A landed file that is open: its descriptor, and the SHA-256 of its content (64 hex digits)."""
 
-    content: bytes
+    descriptor: int
+    file: LandedFile
     sha256: str
+
+    def has_changed(self) -> bool:
+        """Whether size or time are no longer what they were when the folder was looked through."""
+        now = os.fstat(self.descriptor)
+        return (now.st_mtime_ns, now.st_size) != (self.file.modified_ns, self.file.size)
 
 
 class StillChanging(Exception):
@@ -107,8 +115,9 @@ def is_readable(file: LandedFile) -> bool:
     return True
 
 
-def read(file: LandedFile) -> FileBytes:
-    """Read a landed file through one descriptor.
+@contextmanager
+def opened(file: LandedFile) -> Iterator[OpenFile]:
+    """A landed file, open and with its fingerprint; whoever reads it goes by positions.
 
     Raises:
         UnreadableFile: Not a plain file, its name is undecodable, or it (or its folder) is too large or not permitted.
@@ -134,20 +143,18 @@ def read(file: LandedFile) -> FileBytes:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise UnreadableFile("not_a_plain_file", "这不是普通文件。请放入文件本身。")
-        blocks, total = [], 0
+        digest, total = hashlib.sha256(), 0
         while block := os.read(descriptor, _BLOCK):
-            blocks.append(block)
+            digest.update(block)
             total += len(block)
             if total > file.size:  # growing as fast as we read
                 raise StillChanging
-        after = os.fstat(descriptor)
+        open_file = OpenFile(descriptor, file, digest.hexdigest())
+        if total != file.size or open_file.has_changed():
+            raise StillChanging
+        yield open_file
     finally:
         os.close(descriptor)
-    expected = (file.modified_ns, file.size)
-    if any((seen.st_mtime_ns, seen.st_size) != expected for seen in (before, after)) or total != file.size:
-        raise StillChanging
-    content = b"".join(blocks)
-    return FileBytes(content, hashlib.sha256(content).hexdigest())
 
 
 def shown(text: str) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from ingest.addresses.parser import parse_address
@@ -128,54 +130,109 @@ def missing_columns(header: Header, contract: Contract) -> list[str]:
 
 def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
     """All data rows of a delivery in order. Blank rows and repeated headers are left out."""
-    blocks = _Blocks(contract)
-    repeated = 0
+    tables = Tables(layout, contract)
     for sheet, header in layout.tables:
-        blocks.start_sheet(header)
-        positions = header.match.positions
-        headers = {position: header.match.headers[name] for name, position in positions.items()}
-        heads_only = "person_name" not in positions and "head_name" in positions
-        community = sheet.title if _COMMUNITY_SHEET.fullmatch(sheet.title) else None
-        merges = _merged_values(sheet, header, contract)
-        last_cells: dict[str, Cell] = {}
-        for row in sheet.rows[header.last + 1 :]:
-            if _is_repeated_header(row, header):
-                repeated += 1
-                continue
-            source = _source_row(row, sheet, positions, headers)
-            if is_total_row(row.cells):
-                source.fault = "total_row"
-                blocks.end()
-            elif len(row.cells) > header.width and not is_blank(row.cells[header.width :]):
-                source.fault = "row_longer_than_header"
-            else:
-                source.is_short = len(row.cells) < header.width
-                for position, name in ((p, n) for n, p in positions.items()):
-                    if name in source.cells or (position, row.number) not in merges:
-                        continue
-                    source.cells[name] = merges[position, row.number]
-                source.dittos = _resolve_dittos(source.cells, last_cells, contract)
-                if heads_only:
-                    _make_head_the_member(source.cells)
-                if community and "community_name" not in positions and contract.column("community_name"):
-                    source.cells["community_name"] = community
-                blocks.place(source)
-                last_cells = source.cells
-            yield source
-    if repeated:
-        layout.notes.append(f"数据中重复出现表头 {repeated} 次，已略过")
+        table = tables.start(sheet, header)
+        for row in islice(sheet.rows, header.last + 1, None):
+            source = table.place(row)
+            if source is not None:
+                yield source
+    tables.end()
+
+
+class Tables:
+    """The tables of one delivery, one after the other: what goes on from sheet to sheet is kept here."""
+
+    def __init__(self, layout: Layout, contract: Contract) -> None:
+        self._layout = layout
+        self.contract = contract
+        self.blocks = _Blocks(contract)
+        self.repeated_headers = 0
+
+    def start(self, sheet: Sheet, header: Header) -> TableRows:
+        """The next table begins."""
+        self.blocks.start_sheet(header)
+        return TableRows(self, sheet, header)
+
+    def end(self) -> None:
+        """All rows are placed: note what was left out."""
+        if self.repeated_headers:
+            self._layout.notes.append(f"数据中重复出现表头 {self.repeated_headers} 次，已略过")
+
+
+class TableRows:
+    """Makes source rows of one table's rows, in order."""
+
+    def __init__(self, tables: Tables, sheet: Sheet, header: Header) -> None:
+        self._tables = tables
+        self._contract = tables.contract
+        self._sheet = sheet
+        self._header = header
+        self.positions = header.match.positions
+        self.headers = {position: header.match.headers[name] for name, position in self.positions.items()}
+        self.is_of_heads = "person_name" not in self.positions and "head_name" in self.positions
+        self._community = (
+            sheet.title
+            if _COMMUNITY_SHEET.fullmatch(sheet.title)
+            and "community_name" not in self.positions
+            and self._contract.column("community_name")
+            else None
+        )
+        self._merges = _merged_values(sheet, header, self._contract)
+        self._above: dict[str, Cell] = {}
+
+    def place(self, row: Row) -> SourceRow | None:
+        """The source row; None for a repeated header."""
+        if is_repeated_header(row.cells, self._header):
+            self._tables.repeated_headers += 1
+            return None
+        source = _source_row(row, self._sheet, self.positions, self.headers)
+        if is_total_row(row.cells):
+            source.fault = "total_row"
+            self._tables.blocks.end()
+        elif len(row.cells) > self._header.width and not is_blank(row.cells[self._header.width :]):
+            source.fault = "row_longer_than_header"
+        else:
+            source.is_short = len(row.cells) < self._header.width
+            if self._merges:
+                for name, position in self.positions.items():
+                    if name not in source.cells and (position, row.number) in self._merges:
+                        source.cells[name] = self._merges[position, row.number]
+            source.dittos = _resolve_dittos(source.cells, self._above, self._contract)
+            if self.is_of_heads:
+                _make_head_the_member(source.cells)
+            if self._community:
+                source.cells["community_name"] = self._community
+            self._tables.blocks.place(source)
+            self._above = source.cells
+        return source
+
+    def pass_over(self, above: dict[str, Cell]) -> None:
+        """Rows were made without `place`; the last one's cells are what "same as above" means next."""
+        self._above = above
 
 
 def is_total_row(cells: Sequence[Cell]) -> bool:
     """Whether a row is a total, or a note or signature below the table."""
     filled = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
-    leading = [without_spaces(fold(cell)) for cell in filled[:3]]
-    if not leading:
+    if not filled or not (
+        "total" in map(total_word, filled[:3]) or total_word(filled[0]) in ("footer", "signature")
+    ):
         return False
-    is_total = any(_TOTAL.fullmatch(text) for text in leading)
-    is_footer = _FOOTER.fullmatch(leading[0]) is not None and _FOOTER_WORDS.search(leading[0]) is not None
-    is_signature = _SIGNATURE.fullmatch(leading[0]) is not None
-    return (is_total or is_footer or is_signature) and not any(looks_like_id(cell) for cell in filled)
+    return not any(looks_like_id(cell) for cell in filled)
+
+
+@lru_cache(maxsize=16384)
+def total_word(cell: str) -> str | None:
+    """What a text at the beginning of a row marks it as, unless the row has an id: total, footer or signature."""
+    if cell.isascii():
+        return None  # all of the words are Chinese
+    text = without_spaces(fold(cell))
+    if _TOTAL.fullmatch(text):
+        return "total"
+    if _FOOTER.fullmatch(text) and _FOOTER_WORDS.search(text):
+        return "footer"
+    return "signature" if _SIGNATURE.fullmatch(text) else None
 
 
 def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:
@@ -193,10 +250,11 @@ def _is_empty(cell: Cell) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip(" \t\r\n\u3000\u00a0\ufeff\u200b"))
 
 
-def _is_repeated_header(row: Row, header: Header) -> bool:
+def is_repeated_header(cells: Sequence[Cell], header: Header) -> bool:
+    """Whether a row says the header again."""
     filled = [
         (cell, text)
-        for cell, text in zip(row.cells, header.texts, strict=False)
+        for cell, text in zip(cells, header.texts, strict=False)
         if isinstance(cell, str) and cell.strip()
     ]
     same = 0
@@ -209,6 +267,8 @@ def _is_repeated_header(row: Row, header: Header) -> bool:
 
 def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tuple[int, int], Cell]:
     """Value of each cell covered by a vertical merge, for the columns where a merge states a common value."""
+    if not sheet.vertical_merges:
+        return {}
     fillable = {
         position
         for name, position in header.match.positions.items()
@@ -260,6 +320,11 @@ class _Blocks:
         self._number = 0
         self._current: dict[str, Cell] | None = None
         self._has_head = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the rows of the present sheet form blocks."""
+        return bool(self._strong)
 
     def start_sheet(self, header: Header) -> None:
         """Another sheet begins: nothing is filled down into it."""

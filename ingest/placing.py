@@ -6,22 +6,23 @@ belongs. What is done with a file that is in its place is not said here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from ingest.contract import Contract
 from ingest.headers import find_header
 from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
 from ingest.layout import Layout, choose_tables, missing_columns
-from ingest.readers.files import read_file
 from ingest.readers.garbled import is_garbled
 from ingest.readers.sheet import Content, UnreadableFile
 
 _SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
 
 
-def contract_of(contracts: Mapping[str, Contract], file: LandedFile, content: bytes) -> Contract:
-    """The contract of the folder a file lies in.
+def contract_of(
+    contracts: Mapping[str, Contract], file: LandedFile, content: Callable[[], Content]
+) -> Contract:
+    """The contract of the folder a file lies in; `content` reads the file where that is needed to tell.
 
     Raises:
         UnreadableFile: It lies in no list's folder; names the folder where it belongs, by its content where that is plain.
@@ -40,7 +41,10 @@ def contract_of(contracts: Mapping[str, Contract], file: LandedFile, content: by
 
 
 def _misplaced(
-    contracts: Mapping[str, Contract], file: LandedFile, contract: Contract | None, content: bytes
+    contracts: Mapping[str, Contract],
+    file: LandedFile,
+    contract: Contract | None,
+    content: Callable[[], Content],
 ) -> str:
     if file.department == NO_DEPARTMENT:
         where = "文件直接放在来件文件夹里，没有放进清单的文件夹，未接入。"
@@ -50,7 +54,7 @@ def _misplaced(
         where = f"文件放得太深，未接入：清单的文件夹下最多再分 {MAX_SUB_FOLDERS} 层。"
     if contract is not None:
         return where + _put_into([contract])
-    looks_like = _list_of(contracts, content, file.file_name)
+    looks_like = _list_of(contracts, content)
     if looks_like is not None:
         return f"{where}内容像是《{looks_like.title}》。{_put_into([looks_like])}"
     of_department = [other for other in contracts.values() if other.department == file.department]
@@ -70,10 +74,10 @@ def _folder(contract: Contract) -> str:
     return f"{contract.department}/{contract.list_code}"
 
 
-def _list_of(contracts: Mapping[str, Contract], content: bytes, file_name: str) -> Contract | None:
+def _list_of(contracts: Mapping[str, Contract], content: Callable[[], Content]) -> Contract | None:
     """The only list that a file can be, by its header; None when it is unreadable or could be several."""
     try:
-        sheets = read_file(content, file_name).sheets
+        sheets = content().sheets
     except UnreadableFile:
         return None
     fits = []

@@ -89,7 +89,7 @@ def judge_rows(
     missing: list[str],
     snapshot_date: date | None = None,
 ) -> JudgedRows:
-    """Judge all rows of a delivery.
+    """Judge all rows of a delivery that fits into memory; a delivery on its way is judged in ``sealing``.
 
     Args:
         rows: Its data rows in order.
@@ -99,23 +99,18 @@ def judge_rows(
         snapshot_date: Day the delivery speaks of; None takes the day of arrival.
     """
     sources = list(rows)
-    as_of = snapshot_date or arrival
-    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract))
-    judge = _Judge(contract, reader, missing, as_of)
-    accepted: list[AcceptedRow] = []
-    quarantined: list[QuarantinedRow] = []
+    evidence = RoundedIds(contract)
     for source in sources:
-        verdict = judge.judge(source)
-        if isinstance(verdict, AcceptedRow):
-            accepted.append(verdict)
-        else:
-            quarantined.append(verdict)
-    _warn_of_duplicates(accepted, contract)
-    _warn_of_shared_ids(accepted, contract)
-    _run_group_checks(accepted, contract, as_of)
-    totals = [row.source for row in quarantined if row.rule == "total_row"]
-    data = [source for source in sources if source.fault != "total_row"]
-    return JudgedRows(accepted, quarantined, tuple(total_notes(contract, data, totals, reader)))
+        evidence.see(source)
+    reader = CellReader(arrival, rounded_ids=evidence.is_enough)
+    accepted, quarantined = RowJudge(contract, reader, missing, snapshot_date or arrival).judge_all(sources)
+    repeats, totals = Repeats(contract), Totals(contract, reader)
+    repeats.add(trace_of(contract, accepted))
+    for source in sources:
+        totals.add(source)
+    for position, warning in repeats.warnings():
+        accepted[position].warnings.append(warning)
+    return JudgedRows(accepted, quarantined, tuple(totals.notes()))
 
 
 def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, detail: str = "") -> None:

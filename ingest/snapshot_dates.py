@@ -17,6 +17,7 @@ from typing import Final
 from ingest.headers import Header
 from ingest.normalise.dates import parse_date
 from ingest.normalise.texts import fold, without_spaces
+from ingest.readers.delimited import StreamedRows
 from ingest.readers.sheet import Cell, Row, Sheet
 
 _LABEL: Final = re.compile(
@@ -78,17 +79,20 @@ def find_snapshot_date(
         sub_folder: The supplier's own folders below the list folder (``2026/07``); asked when the name says nothing.
     """
     for sheet, header in tables:
-        above, below = (
-            sheet.rows[: header.first],
-            sheet.rows[max(header.last + 1, len(sheet.rows) - _FOOTER_ROWS) :],
-        )
-        found = _period_in_note(above) or _period_in_note(below)
+        found = _period_in_note(sheet.rows[: header.first]) or _period_in_note(_last_rows(sheet, header))
         if found:
             return SnapshotDate(_not_after(found, arrival, as_of), "note_row")
     found = _period_in_name(file_name) or _period_in_name(sub_folder.replace("年/", "年"))
     if found:
         return SnapshotDate(_not_after(found, arrival, as_of), "file_name")
     return SnapshotDate(min(arrival, as_of or arrival), "arrival")
+
+
+def _last_rows(sheet: Sheet, header: Header) -> Sequence[Row]:
+    """The last rows below the header."""
+    if isinstance(sheet.rows, StreamedRows):  # a large file: never all above its header
+        return sheet.rows.last(_FOOTER_ROWS)
+    return sheet.rows[max(header.last + 1, len(sheet.rows) - _FOOTER_ROWS) :]
 
 
 def _not_after(found: _Period, arrival: date, as_of: date | None) -> date:

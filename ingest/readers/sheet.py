@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -44,7 +45,7 @@ class Sheet:
     """
 
     name: str
-    rows: list[Row]
+    rows: Sequence[Row]
     title: str = ""
     is_hidden: bool = False
     vertical_merges: tuple[tuple[int, int, int], ...] = ()

@@ -1,0 +1,216 @@
+"""The parent's side of the parsing process: one for a refresh, one file at a time, replaced when it is lost or bloated.
+
+A process that dies, hangs or grows beyond its limits makes a refused file with its own reason, never a stop and never a
+lost file. What is done in the process is said in ``parser``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from ingest.contract import Contract
+from ingest.landing import OpenFile
+from ingest.parser import ANSWER, BATCH, FAULT, NO_MEMORY, REFUSED, Limits, Look, Rows
+from ingest.readers.sheet import UnreadableFile
+from ingest.snapshot_dates import SnapshotDate
+
+# Rust and C say so before they give up; the only words of the process that are ever looked for.
+_OUT_OF_MEMORY: Final = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Cannot allocate memory")
+_FILES_IN_A_ROW: Final = 500
+
+_REASONS: Final = {
+    "parser_memory": "读取这个文件需要的内存超过上限，未接入。请删去空白行列和多余的格式，或分成几个文件，另存为 xlsx 或 CSV UTF-8 后重新报送。",
+    "parser_time": "读取这个文件用时过长，未接入。请另存为 xlsx 或 CSV UTF-8 后重新报送；仍读不了的，请数据人员把文件交给开发人员。",
+    "parser_died": "读取这个文件时程序意外中止，未接入。请用 Excel 或 WPS 打开检查，另存为 xlsx 或 CSV UTF-8 后重新报送；仍读不了的，请数据人员把文件交给开发人员。",
+}
+
+
+def program_fault(name: str) -> UnreadableFile:
+    """Refusal of a file on which the program itself fails; `name` is the type of the error, nothing else of it."""
+    return UnreadableFile(
+        "program_fault",
+        f"程序读不了这个文件（{name}）。请数据人员把文件交给开发人员；报送单位可先另存为 xlsx 或 CSV UTF-8 重新报送。",
+    )
+
+
+@dataclass
+class ParsedRows:
+    """The rows of a file as they come.
+
+    Attributes:
+        layout: How the file is laid out (`parser.described`).
+        missing: Required columns that no header means.
+        batches: Packed batches (``batches.unpacked``, after ``marshal``); to be taken to the end.
+        notes: What was noted about the layout; complete after the last batch.
+        sha256: Fingerprint of the bytes the rows came from; after the last batch.
+    """
+
+    layout: dict[str, Any]
+    missing: list[str]
+    batches: Iterator[bytes]
+    notes: list[str]
+    sha256: str = ""
+
+
+class Parser:
+    """Reads files in another process. To be closed.
+
+    Args:
+        contracts: All contracts.
+        limits: What the process may use.
+        module: What is run in it.
+    """
+
+    def __init__(
+        self, contracts: Mapping[str, Contract], limits: Limits | None = None, module: str = "ingest.parser"
+    ) -> None:
+        self._contracts = contracts
+        self._limits = limits or Limits()
+        self._module = module
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Parser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._connection.close()
+            self._descriptors.close()
+            self._process.kill()
+            self._process.wait()
+            os.close(self._words)
+            self._process = None
+
+    def look(self, file: OpenFile, arrival_day: date, as_of: date | None) -> SnapshotDate:
+        """Of which day a file speaks.
+
+        Raises:
+            UnreadableFile: Why the file is refused, also when the process was lost over it.
+        """
+        is_fresh = self._process is None
+        try:
+            value, source = self._ask(file, Look(file.file, arrival_day, as_of))
+        except UnreadableFile as refusal:
+            if is_fresh or refusal.code not in _REASONS:
+                raise
+            # What earlier files left behind may have been to blame.
+            value, source = self._ask(file, Look(file.file, arrival_day, as_of))
+        return SnapshotDate(date.fromisoformat(value), source)
+
+    def rows(self, file: OpenFile) -> ParsedRows:
+        """All rows of a file.
+
+        Raises:
+            UnreadableFile: As for `look`; also while the batches are taken.
+        """
+        if file.file.size > _BIG_FILE:
+            self.close()
+        layout, missing = self._ask(file, Rows(file.file))
+        parsed = ParsedRows(layout, missing, iter(()), [])
+        parsed.batches = self._batches(parsed)
+        return parsed
+
+    def _batches(self, parsed: ParsedRows) -> Iterator[bytes]:
+        is_complete = False
+        try:
+            while True:
+                kind, data = self._receive()
+                if kind == BATCH:
+                    yield data
+                    continue
+                is_complete = True
+                parsed.notes, parsed.sha256 = self._opened(kind, data)
+                return
+        finally:
+            if not is_complete:
+                self.close()  # it is still sending
+
+    def _ask(self, file: OpenFile, request: Look | Rows) -> Any:
+        self._start()
+        try:
+            self._connection.send(request)
+            socket.send_fds(self._descriptors, [b"f"], [file.descriptor])
+        except OSError:
+            raise self._lost() from None
+        return self._opened(*self._receive())
+
+    def _receive(self) -> tuple[bytes, bytes]:
+        """Kind and body of the next message."""
+        try:
+            if not self._connection.poll(self._limits.silent_seconds):
+                self.close()
+                raise _refusal("parser_time")
+            message = self._connection.recv_bytes()
+        except (EOFError, OSError):
+            raise self._lost() from None
+        return message[:1], message[1:]
+
+    def _opened(self, kind: bytes, data: bytes) -> Any:
+        message = marshal.loads(data)
+        if kind == ANSWER:
+            return message
+        if kind == REFUSED:
+            raise UnreadableFile(*message)
+        if kind == FAULT:
+            raise program_fault(message)
+        assert kind == NO_MEMORY
+        self.close()
+        raise _refusal("parser_memory")
+
+    def _start(self) -> None:
+        if self._process is not None and self._served < _FILES_IN_A_ROW:
+            self._served += 1
+            return
+        self.close()
+        ours, theirs = socket.socketpair()
+        self._descriptors, their_descriptors = socket.socketpair()
+        self._words = os.memfd_create("words") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
+        with theirs, their_descriptors:
+            inherited = (theirs.fileno(), their_descriptors.fileno())
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module, *map(str, inherited)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._words,
+                pass_fds=inherited,
+                # Nothing of ours: neither the address of the database nor where the keys lie.
+                env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "LC_ALL": "C.UTF-8"},
+            )
+        self._connection = Connection(ours.detach())
+        self._served = 1
+        with contextlib.suppress(OSError):  # a process that is gone already shows when it is asked
+            self._connection.send((self._contracts, self._limits))
+
+    def _lost(self) -> UnreadableFile:
+        """The refusal of the file over which the process was lost."""
+        assert self._process is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        status = self._process.returncode
+        words = os.pread(self._words, 1 << 16, 0)
+        self.close()
+        if status == -signal.SIGXCPU:
+            return _refusal("parser_time")
+        return _refusal("parser_memory" if any(word in words for word in _OUT_OF_MEMORY) else "parser_died")
+
+
+_BIG_FILE: Final = 20_000_000
+
+
+def _refusal(code: str) -> UnreadableFile:
+    return UnreadableFile(code, _REASONS[code])
