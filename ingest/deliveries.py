@@ -23,6 +23,8 @@ from sqlalchemy.exc import DBAPIError
 from infra.clock import business_today
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
+from ingest.addresses.entries import load_gazetteer
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.contract import Contract, load_contracts
 from ingest.delivery_checks import after_load
 from ingest.guards import DeliveryCounts, hold_reason
@@ -83,6 +85,7 @@ class _Entry:
     reason: str | None = None
     duplicate_of: int | None = None
     contract_version: str | None = None
+    gazetteer: Gazetteer = EMPTY
     rows: JudgedRows = field(default_factory=lambda: JudgedRows([], []))
     layout: Mapping[str, Any] = field(default_factory=dict)
 
@@ -277,7 +280,15 @@ def _judge(
     missing = sorted({name for _, header in layout.tables for name in missing_columns(header, contract)})
     arrival_day = business_today(entry.received_at)
     snapshot_date = entry.snapshot.value if entry.snapshot else arrival_day
-    rows = judge_rows(source_rows(layout, contract), contract, arrival_day, missing, snapshot_date)
+    entry.gazetteer = load_gazetteer(connection)
+    rows = judge_rows(
+        source_rows(layout, contract),
+        contract,
+        arrival_day,
+        missing,
+        snapshot_date,
+        gazetteer=entry.gazetteer,
+    )
     entry.layout = _describe(layout, read_content, contract, rows)
     if not rows.accepted and len(rows.quarantined) == rows.footer_count:
         entry.reason_code = "no_rows"
@@ -353,6 +364,7 @@ def _write_entry(connection: Connection, entry: _Entry) -> DeliveryOutcome:
         "warning_count": entry.rows.warning_count,
         "duplicate_of": entry.duplicate_of,
         "contract_version": entry.contract_version,
+        "gazetteer_version": entry.gazetteer.version,
         "layout": json.dumps(entry.layout, ensure_ascii=False),
     }
     names = ", ".join(values)

@@ -13,6 +13,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, Final
 
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.contract import Column, Contract
 from ingest.cross_checks import Finding
 from ingest.delivery_checks import total_notes
@@ -88,6 +89,8 @@ def judge_rows(
     arrival: date,
     missing: list[str],
     snapshot_date: date | None = None,
+    *,
+    gazetteer: Gazetteer = EMPTY,
 ) -> JudgedRows:
     """Judge all rows of a delivery.
 
@@ -97,10 +100,11 @@ def judge_rows(
         arrival: Local day of arrival.
         missing: Required columns that no header means: then no row can be used.
         snapshot_date: Day the delivery speaks of; None takes the day of arrival.
+        gazetteer: What addresses are read with.
     """
     sources = list(rows)
     as_of = snapshot_date or arrival
-    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract))
+    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract), gazetteer=gazetteer)
     judge = _Judge(contract, reader, missing, as_of)
     accepted: list[AcceptedRow] = []
     quarantined: list[QuarantinedRow] = []
