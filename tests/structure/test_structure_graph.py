@@ -24,6 +24,7 @@ def test_the_stations_stand_in_the_graph(defs):
     assert keys(defs, "ops") == {"refresh", "delivery"}
     assert keys(defs, "staging") >= {f"stg_{c.department}__{code}" for code, c in contracts.items()} | {
         "int_person_record",
+        "int_household_record",
         "int_visit",
     }
     assert keys(defs, "linkage") == {"record_link", "household_membership", "identity_event"}
