@@ -13,6 +13,7 @@ import click
 
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.settings import SettingsError, describe_settings, load_settings
+from orchestration.gazetteer_cli import gazetteer
 
 
 class _House(click.Group):
@@ -36,6 +37,9 @@ class _House(click.Group):
 @click.version_option(package_name="yihu", message="yihu %(version)s")
 def main() -> None:
     """Entry point of the `yihu` command."""
+
+
+main.add_command(gazetteer)
 
 
 def _as_date(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
