@@ -13,7 +13,6 @@ from ingest.addresses.learning import propose_entries
 from ingest.addresses.rekeying import rekey_addresses
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
-from ingest.receipts import write_missing_receipts
 from orchestration import progress, runs
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
@@ -107,7 +106,6 @@ def deliveries(
     )
     rekey_addresses(platform.engine, CONTRACTS)
     open_count = propose_entries(platform.engine, CONTRACTS)
-    write_missing_receipts(platform.engine, settings.home / "receipts")
     context.log.info("deliveries taken in: %d", len(outcomes))
     counted = runs.delivery_totals(platform.engine)
     rows = "\n".join(
