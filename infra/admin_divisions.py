@@ -15,18 +15,20 @@ ADMIN_DIVISION_FILE: Final = Path(__file__).with_name("reference") / "admin_divi
 
 
 @cache
-def _rows() -> tuple[tuple[str, str, str], ...]:
+def _rows() -> tuple[dict[str, str], ...]:
     with ADMIN_DIVISION_FILE.open(encoding="utf-8", newline="") as file:
-        return tuple((row["code"], row["name"], row["level"]) for row in csv.DictReader(file))
+        return tuple(csv.DictReader(file))
 
 
 @cache
 def known_area_codes() -> frozenset[str]:
     """Every six-digit code that ever stood; an id keeps the code of its first registration (GB 11643)."""
-    return frozenset(code for code, _, _ in _rows())
+    return frozenset(row["code"] for row in _rows())
 
 
 @cache
-def names_of(level: str) -> frozenset[str]:
-    """Full names that ever stood on a level: ``province``, ``city`` or ``county``."""
-    return frozenset(name for _, name, each in _rows() if each == level)
+def names_of(level: str, *, only_current: bool = False) -> frozenset[str]:
+    """Full names that ever stood, or stand now, on a level: ``province``, ``city`` or ``county``."""
+    return frozenset(
+        row["name"] for row in _rows() if row["level"] == level and not (only_current and row["valid_to"])
+    )

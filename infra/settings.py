@@ -128,13 +128,16 @@ def _as_smtp_server(text: str) -> SmtpServer:
     )
 
 
-def _is_mail_address(text: str) -> bool:
+def is_mail_address(text: str) -> bool:
+    """Whether this is one plain address that cannot end its header line or name a second recipient."""
     local, _, domain = text.rpartition("@")
-    return bool(local and domain) and not any(mark.isspace() or mark in "<>()[]\\,;:\"'" for mark in text)
+    return bool(local and domain) and not any(
+        mark.isspace() or not mark.isprintable() or mark in "<>()[]\\,;:\"'" for mark in text
+    )
 
 
 def _as_mail_address(text: str) -> str:
-    if not _is_mail_address(text):
+    if not is_mail_address(text):
         raise ValueError("不是邮件地址，应如 yihu@example.gov.cn | not a mail address")
     return text
 
@@ -142,7 +145,7 @@ def _as_mail_address(text: str) -> str:
 def _as_mail_addresses(text: str) -> tuple[str, ...]:
     addresses = tuple(part.strip() for part in text.replace("，", ",").split(",") if part.strip())
     for number, address in enumerate(addresses, start=1):
-        if not _is_mail_address(address):
+        if not is_mail_address(address):
             raise ValueError(
                 f"第 {number} 个不是邮件地址，请改正，多个地址用逗号分隔 | address {number} is not a mail address, "
                 "separate addresses by commas"
@@ -199,6 +202,15 @@ class Settings(BaseModel):
     landing: Annotated[Path, BeforeValidator(_as_folder)] = Field(
         description="来件文件夹：部门放入文件的地方，其下按 部门/清单 分层",
         json_schema_extra={"default": "YIHU_HOME 下的 landing"},
+    )
+    outbox: Annotated[Path, BeforeValidator(_as_folder)] = Field(
+        description="发件箱文件夹：给报送部门的回执（xlsx 和 JSON），其下按 部门/清单 分层",
+        json_schema_extra={"default": "YIHU_HOME 下的 outbox"},
+    )
+    suppliers: Annotated[Path, BeforeValidator(_as_file)] | None = Field(
+        default=None,
+        description="报送部门联系人文件（YAML）：每个部门、每种清单的回执和催报邮件发给谁；不设则不给部门发邮件",
+        json_schema_extra={"default": "不给部门发邮件"},
     )
     smtp_url: Annotated[SmtpServer, BeforeValidator(_as_smtp_server)] | None = Field(
         default=None,
@@ -269,6 +281,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     values = dict(given)
     values.setdefault("home", project_folder() / ".yihu")
     values.setdefault("landing", Path(values["home"]) / "landing")
+    values.setdefault("outbox", Path(values["home"]) / "outbox")
     values.setdefault("key_file", Path(values["home"]) / "keys" / "field-keys.json")
     try:
         settings = Settings.model_validate(values)

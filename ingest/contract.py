@@ -137,6 +137,7 @@ class Column:
         is_past_only: The date cannot lie after the arrival of the delivery.
         is_month: The date says a month only and stands for its first day.
         is_community: Names a community; short names and committees become one name (近江, 近江居委会: 近江社区).
+        code_list: Of a code column; of a diagnosis the codes that its ciphertext holds where the words are known.
         several_code: The code that several codes in one cell stand for (disability category: multiple).
     """
 
@@ -203,6 +204,7 @@ class Contract:
         is_restricted: Highest sensitivity: the list lives in a schema of its own and few may read it.
         checks: What its values must say about each other.
         due_day, due_unit: Which day, or working day, of the period the list is due on (`ingest.periods`).
+        is_due_after_period: The due day is counted in the next period: the list tells what happened in this one.
         expected_from: From when the list is expected even if none ever came; None: from its first delivery.
     """
 
@@ -226,6 +228,7 @@ class Contract:
     is_restricted: bool = False
     checks: CrossChecks = field(default_factory=CrossChecks)
     due_unit: str = "day"
+    is_due_after_period: bool = False
     expected_from: date | None = None
 
     @property
@@ -355,6 +358,7 @@ def _read_contract(path: Path, code_lists: Mapping[str, CodeList]) -> Contract:
         columns=columns,
         # An office that sends a list every day does so on the days it works.
         due_unit=extras.get("dueUnit", "working_day" if extras["rhythm"] == "daily" else "day"),
+        is_due_after_period=bool(extras.get("dueAfterPeriod")),
         expected_from=_as_date(extras.get("expectedFrom")),
         is_partial=extras.get("coverage", "list") == "community",
         is_restricted=bool(extras.get("restricted")),
@@ -376,8 +380,11 @@ def _read_column(entry: SchemaProperty, code_lists: Mapping[str, CodeList]) -> C
             f"{name} 的 classification 是 {entry.classification}，可用 {'、'.join(_DATA_CLASSES)}"
         )
     code_list = code_lists.get(extras.get("codeList", ""))
-    if (code_list is not None) != (semantic_type in _CODE_TYPES):
-        raise ValueError(f"{name}：代码栏（且只有代码栏）要写 codeList，并在 {CODE_LIST_FILE.name} 中有该表")
+    is_listed = code_list is not None or ("codeList" not in extras and semantic_type not in _CODE_TYPES)
+    if not is_listed or (code_list is not None and semantic_type not in (*_CODE_TYPES, "diagnosis")):
+        raise ValueError(
+            f"{name}：代码栏要写 codeList（diagnosis 可写，别的不写），并在 {CODE_LIST_FILE.name} 中有该表"
+        )
     aliases = dict.fromkeys(normalise_header(text) for text in (header, *extras.get("aliases", ())))
     return Column(
         name=name,

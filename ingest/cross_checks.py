@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
+from ingest.normalise.ids import MISSING as MISSING_ID
+
 Values = Mapping[str, Any]
 _USABLE_IDS: Final = ("valid", "checksum_wrong")
 _KNOWN_SEXES: Final = ("1", "2")
@@ -162,6 +164,21 @@ class IdFact(RowCheck):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Differ(RowCheck):
+    """``differ``: the id in `column` is not the one in `other`, who is somebody else; where it is, it is set aside."""
+
+    column: str
+    other: str
+    column_fields = ("column", "other")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        own, others = values[self.column], values[self.other]
+        if own.kind == "valid" and others.kind == "valid" and own.text == others.text:
+            yield Finding(self.rule, self.column, taken=MISSING_ID)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CertificateFact(RowCheck):
     """``certificate_fact``: `column` says the id, category or level inside the disability `certificate`.
 
@@ -302,12 +319,16 @@ class RelationSex(RowCheck):
 
 @dataclass(frozen=True, kw_only=True)
 class Heads(GroupCheck):
-    """``heads``: a block has one row whose `relation` is one of `codes`; none is all right with `may_be_missing`."""
+    """``heads``: a block has one person whose `relation` is one of `codes`; none is all right with `may_be_missing`.
+
+    The same `name` twice is one head: that a row came twice is told elsewhere.
+    """
 
     relation: str
     codes: tuple[str, ...]
+    name: str
     may_be_missing: bool = False
-    column_fields = ("relation",)
+    column_fields = ("relation", "name")
 
     def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
         """Where the rule does not hold."""
@@ -317,7 +338,8 @@ class Heads(GroupCheck):
         if not heads and not self.may_be_missing:
             yield 0, Finding(self.rule, self.relation)
         for position in heads[1:]:
-            yield position, Finding(self.rule, self.relation, others=(heads[0],))
+            if rows[position][self.name].key != rows[heads[0]][self.name].key:
+                yield position, Finding(self.rule, self.relation, others=(heads[0],))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,11 +23,14 @@ from sqlalchemy.exc import DBAPIError
 from infra.clock import business_today
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
+from ingest.addresses.entries import load_gazetteer
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.contract import Contract, load_contracts
 from ingest.delivery_checks import after_load
 from ingest.guards import DeliveryCounts, hold_reason
 from ingest.landing import FileBytes, LandedFile, StillChanging, read, scan
 from ingest.layout import Layout, missing_columns, source_rows
+from ingest.loading import settle_loaded
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.placing import contract_of, lay_out
 from ingest.raw_tables import ensure_raw_tables
@@ -68,6 +71,16 @@ class _Arrival:
     sha256: str
     snapshot: SnapshotDate | None
     refusal: UnreadableFile | None = None
+    unlocking: Unlocking | None = None
+
+
+@dataclass(frozen=True)
+class Unlocking:
+    """A delivery that waits for its password, and the password; it is used and forgotten."""
+
+    delivery_id: int
+    password: str = field(repr=False)
+    unlocked_by: str
 
 
 @dataclass
@@ -83,6 +96,7 @@ class _Entry:
     reason: str | None = None
     duplicate_of: int | None = None
     contract_version: str | None = None
+    gazetteer: Gazetteer = EMPTY
     rows: JudgedRows = field(default_factory=lambda: JudgedRows([], []))
     layout: Mapping[str, Any] = field(default_factory=dict)
 
@@ -138,6 +152,41 @@ def ingest_landing(
     return outcomes
 
 
+def take_in_again(
+    engine: Engine,
+    protector: FieldProtector,
+    file: LandedFile,
+    content: FileBytes,
+    received_at: datetime,
+    unlocking: Unlocking,
+    as_of: date | None = None,
+) -> DeliveryOutcome | None:
+    """Take a file in with its password, as the delivery that waits for it.
+
+    Args:
+        engine: The warehouse.
+        protector: Encrypts what the contracts protect.
+        file: The file as it lies in the landing folder now.
+        content: Its bytes, the same as when the delivery arrived.
+        received_at: When the delivery arrived.
+        unlocking: Which delivery, the password, and who gave it.
+        as_of: Business date: what a file named after a month that is not over then speaks of.
+
+    Returns:
+        What became of the delivery; None when the file changed meanwhile, or nobody waits for a password any more.
+
+    Raises:
+        UnreadableFile: ``wrong_password`` or ``needs_password``: the delivery goes on waiting.
+        TransientError: The database failed; the delivery goes on waiting.
+    """
+    contracts = load_contracts()
+    ensure_raw_tables(engine, contracts)
+    arrival = _sort(contracts, file, content, business_today(received_at), as_of, unlocking)
+    if arrival.refusal is not None and arrival.refusal.code in ("wrong_password", "needs_password"):
+        raise arrival.refusal
+    return _take_in(engine, protector, contracts, arrival, received_at)
+
+
 def _first_look(
     engine: Engine,
     contracts: Mapping[str, Contract],
@@ -156,17 +205,30 @@ def _first_look(
         return _Arrival(file, _NO_CONTENT_SHA256, None, refusal)
     if _is_known(engine, file, content.sha256):
         return None
+    return _sort(contracts, file, content, arrival_day, as_of)
+
+
+def _sort(
+    contracts: Mapping[str, Contract],
+    file: LandedFile,
+    content: FileBytes,
+    arrival_day: date,
+    as_of: date | None,
+    unlocking: Unlocking | None = None,
+) -> _Arrival:
+    """What a new file speaks of, or why it is not taken."""
+    password = unlocking.password if unlocking else None
     try:
         contract = contract_of(contracts, file, content.content)
-        layout = lay_out(contracts, contract, read_file(content.content, file.file_name))
+        layout = lay_out(contracts, contract, read_file(content.content, file.file_name, password))
     except UnreadableFile as refusal:
-        return _Arrival(file, content.sha256, None, refusal)
+        return _Arrival(file, content.sha256, None, refusal, unlocking)
     except PermanentError:
         raise  # a contract is wrong, not this file
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others; it is refused, told and mailed
-        return _Arrival(file, content.sha256, None, _beyond_us(error))
+        return _Arrival(file, content.sha256, None, _beyond_us(error), unlocking)
     snapshot = find_snapshot_date(layout.tables, file.file_name, arrival_day, as_of, file.sub_folder)
-    return _Arrival(file, content.sha256, snapshot)
+    return _Arrival(file, content.sha256, snapshot, unlocking=unlocking)
 
 
 def _beyond_us(error: Exception) -> UnreadableFile:
@@ -210,6 +272,8 @@ def _take_in(
     content: FileBytes | None = None
     if arrival.refusal is not None:
         entry.reason_code, entry.reason = arrival.refusal.code, arrival.refusal.reason
+        if arrival.refusal.code == "needs_password":
+            entry.status = "held"
     else:
         try:
             content = read(arrival.file)
@@ -224,15 +288,23 @@ def _take_in(
                 text("select pg_advisory_xact_lock(hashtext(:key))"),
                 {"key": f"delivery {arrival.file.list_code}"},
             )
-            if content is None or contract is None:
-                return _write_entry(connection, entry)
+            if arrival.unlocking is not None and not _is_waiting(connection, arrival.unlocking):
+                return None
+            if contract is None or (content is None and entry.status != "held"):
+                return _write_entry(connection, entry, arrival.unlocking)
             earlier = connection.scalar(
                 text(
                     "select delivery_id from ops.delivery where list_code = :list_code and content_sha256 = :sha256 "
-                    # A delivery without one usable row (its header was not known then) may come again.
-                    "and status in ('loaded', 'held') and accepted_count > 0"
+                    # A delivery without one usable row (its header was not known then) may come again, but not one
+                    # that waits for its password.
+                    "and status in ('loaded', 'held') and (accepted_count > 0 or reason_code = 'needs_password') "
+                    "and delivery_id is distinct from :own order by delivery_id limit 1"
                 ),
-                {"list_code": entry.file.list_code, "sha256": entry.sha256},
+                {
+                    "list_code": entry.file.list_code,
+                    "sha256": entry.sha256,
+                    "own": arrival.unlocking.delivery_id if arrival.unlocking else None,
+                },
             )
             if earlier is not None:
                 entry.status, entry.duplicate_of = "duplicate", earlier
@@ -240,20 +312,26 @@ def _take_in(
                     "same_content",
                     f"内容与来件 {earlier} 完全相同，不再重复登记。",
                 )
+                return _write_entry(connection, entry, arrival.unlocking)
+            if content is None:
                 return _write_entry(connection, entry)
             try:
-                _judge(connection, contracts, contract, content, entry)
+                _judge(connection, contracts, contract, content, entry, arrival.unlocking)
             except (PermanentError, DBAPIError, psycopg.Error):
                 raise
             except Exception as error:  # noqa: BLE001 - as at the first look
                 refusal = _beyond_us(error)
                 entry.status, entry.rows = "refused", JudgedRows([], [])
                 entry.reason_code, entry.reason = refusal.code, refusal.reason
-            outcome = _write_entry(connection, entry)
+            outcome = _write_entry(connection, entry, arrival.unlocking)
             if entry.status in ("loaded", "held"):
                 store_rows(connection, protector, contract, outcome.delivery_id, entry.sha256, entry.rows)
                 added = after_load(connection, contract, outcome.delivery_id)
                 outcome = replace(outcome, warning_count=outcome.warning_count + added)
+            if entry.status == "loaded":
+                waiting = settle_loaded(connection, contract, outcome.delivery_id)
+                if waiting is not None:
+                    outcome = replace(outcome, reason_code=waiting.code, reason=waiting.reason)
             return outcome
     except (DBAPIError, psycopg.Error) as error:
         # Driver messages carry row values; only what is safe goes on, and nothing is chained to it.
@@ -264,20 +342,50 @@ def _take_in(
         ) from None
 
 
+def _is_waiting(connection: Connection, unlocking: Unlocking) -> bool:
+    """Whether the delivery still waits for its password; it is locked, and who gave the password is noted."""
+    found = connection.scalar(
+        text(
+            "select delivery_id from ops.delivery where delivery_id = :id and status = 'held' "
+            "and reason_code = 'needs_password' for update"
+        ),
+        {"id": unlocking.delivery_id},
+    )
+    if found is None:
+        return False
+    connection.execute(
+        text(
+            "insert into ops.delivery_decision (delivery_id, decision, decided_by) values (:id, 'unlock', :by)"
+        ),
+        {"id": unlocking.delivery_id, "by": unlocking.unlocked_by},
+    )
+    return True
+
+
 def _judge(
     connection: Connection,
     contracts: Mapping[str, Contract],
     contract: Contract,
     content: FileBytes,
     entry: _Entry,
+    unlocking: Unlocking | None,
 ) -> None:
     """Fill in the entry: rows, status and reason."""
-    read_content = read_file(content.content, entry.file.file_name)
+    password = unlocking.password if unlocking else None
+    read_content = read_file(content.content, entry.file.file_name, password)
     layout = lay_out(contracts, contract, read_content)
     missing = sorted({name for _, header in layout.tables for name in missing_columns(header, contract)})
     arrival_day = business_today(entry.received_at)
     snapshot_date = entry.snapshot.value if entry.snapshot else arrival_day
-    rows = judge_rows(source_rows(layout, contract), contract, arrival_day, missing, snapshot_date)
+    entry.gazetteer = load_gazetteer(connection)
+    rows = judge_rows(
+        source_rows(layout, contract),
+        contract,
+        arrival_day,
+        missing,
+        snapshot_date,
+        gazetteer=entry.gazetteer,
+    )
     entry.layout = _describe(layout, read_content, contract, rows)
     if not rows.accepted and len(rows.quarantined) == rows.footer_count:
         entry.reason_code = "no_rows"
@@ -331,7 +439,10 @@ def _describe(layout: Layout, content: Content, contract: Contract, rows: Judged
     }
 
 
-def _write_entry(connection: Connection, entry: _Entry) -> DeliveryOutcome:
+def _write_entry(
+    connection: Connection, entry: _Entry, unlocking: Unlocking | None = None
+) -> DeliveryOutcome:
+    """Insert the ledger row, or write over the one that waited for a password."""
     accepted, quarantined = len(entry.rows.accepted), len(entry.rows.quarantined)
     values = {
         "department": entry.file.department,
@@ -353,13 +464,19 @@ def _write_entry(connection: Connection, entry: _Entry) -> DeliveryOutcome:
         "warning_count": entry.rows.warning_count,
         "duplicate_of": entry.duplicate_of,
         "contract_version": entry.contract_version,
+        "gazetteer_version": entry.gazetteer.version,
         "layout": json.dumps(entry.layout, ensure_ascii=False),
     }
     names = ", ".join(values)
     places = ", ".join("cast(:layout as jsonb)" if name == "layout" else f":{name}" for name in values)
-    delivery_id: int = connection.execute(
-        text(f"insert into ops.delivery ({names}) values ({places}) returning delivery_id"), values
-    ).scalar_one()
+    if unlocking is None:
+        statement = f"insert into ops.delivery ({names}) values ({places}) returning delivery_id"
+    else:
+        statement = (
+            f"update ops.delivery set ({names}) = row({places}) where delivery_id = :id returning delivery_id"
+        )
+        values["id"] = unlocking.delivery_id
+    delivery_id: int = connection.execute(text(statement), values).scalar_one()
     return DeliveryOutcome(
         delivery_id=delivery_id,
         department=entry.file.department,

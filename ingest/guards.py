@@ -1,7 +1,8 @@
-"""When a readable delivery waits for a person: the guards of its contract, against what is loaded.
+"""When a delivery, or one community of it, waits for a person: the guards of its contract, against what stands.
 
 A guard tells that the data may be wrong, not the layout. Nothing is thrown away: the rows of a held delivery are
-stored, and staging does not read them.
+stored, and staging does not read them. Pure judgement: what stands is read in ``partitions``, and what a person
+decides is in ``holds``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from ingest.contract import Contract
+from ingest.partitions import Partition, newer_communities, newest_snapshot_date, standing_partitions
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class Hold:
     reason: str
 
 
+@dataclass(frozen=True)
+class DoubtfulPartition:
+    """A community that a delivery may not speak for.
+
+    Attributes:
+        last: The rows that stay current until somebody decides.
+        row_count: Rows of the community in this delivery.
+        is_sibling: Another file of the same snapshot date brought the community; there is nothing to ask.
+    """
+
+    last: Partition
+    row_count: int
+    is_sibling: bool
+
+
 def hold_reason(
     connection: Connection,
     contract: Contract,
@@ -47,19 +64,63 @@ def hold_reason(
     snapshot_date: date,
     missing: list[str],
 ) -> Hold | None:
-    """The first guard that the delivery trips, or None."""
+    """The first guard that the delivery trips as a whole, or None.
+
+    Communities that are missing or far too small hold only themselves (:func:`doubtful_partitions`); the volume is
+    then that of the others.
+    """
     if missing:
         headers = "、".join(f"“{column.header}”" for column in contract.columns if column.name in missing)
         return Hold(
             "required_column_missing",
             f"缺少必需的栏：{headers}。请补上该栏后重新报送；若表头改了名字，请联系数据人员登记新的叫法，再重新放入同一文件。",
         )
-    return (
-        _too_many_quarantined(contract, counts)
-        or _older_snapshot(connection, contract, snapshot_date)
-        or _count_far_off(connection, contract, counts)
-        or _community_missing(connection, contract, counts)
+    bad = _too_many_quarantined(contract, counts) or _older_snapshot(
+        connection, contract, counts, snapshot_date
     )
+    if bad or not contract.is_snapshot:
+        return bad
+    standing = standing_partitions(connection, contract, snapshot_date)
+    return _no_community(contract, standing, counts) or _count_far_off(
+        contract, standing, counts, snapshot_date
+    )
+
+
+def doubtful_partitions(
+    contract: Contract,
+    standing: Mapping[str | None, Partition],
+    communities: Mapping[str | None, int],
+    snapshot_date: date,
+) -> list[DoubtfulPartition]:
+    """Communities that a snapshot does not speak for until a person says so, sorted by name.
+
+    Missing: had at least ``missingCommunityMinimum`` rows, and a list of the whole street has none (a list by community
+    says nothing about those it does not name). Fallen: fewer rows by the limits of the volume guard, which would not see
+    one community's loss in the total of many. Only falls: a community that grows loses nobody, and the total is guarded.
+    """
+    guards = contract.guards
+    if not (guards.holds_missing_community or contract.is_partial):
+        return []
+    named = {name for name, count in communities.items() if count and name is not None}
+    doubtful = []
+    for name, last in standing.items():
+        if name is None:
+            continue
+        now = communities.get(name, 0)
+        fall = last.row_count - now
+        if now:
+            is_doubtful = (
+                fall >= guards.count_change_minimum and fall > last.row_count * guards.count_change_ratio
+            )
+        else:
+            is_doubtful = not contract.is_partial and last.row_count >= guards.missing_community_minimum
+        if not is_doubtful:
+            continue
+        # Files of one day that share no community are parts of one snapshot; one that brings a community again is a correction.
+        of_last = {other for other, part in standing.items() if part.delivery_id == last.delivery_id}
+        is_sibling = not now and last.snapshot_date == snapshot_date and not of_last & named
+        doubtful.append(DoubtfulPartition(last, now, is_sibling))
+    return sorted(doubtful, key=lambda partition: partition.last.community_name or "")
 
 
 def _too_many_quarantined(contract: Contract, counts: DeliveryCounts) -> Hold | None:
@@ -74,88 +135,80 @@ def _too_many_quarantined(contract: Contract, counts: DeliveryCounts) -> Hold | 
     )
 
 
-def _older_snapshot(connection: Connection, contract: Contract, snapshot_date: date) -> Hold | None:
+def _older_snapshot(
+    connection: Connection, contract: Contract, counts: DeliveryCounts, snapshot_date: date
+) -> Hold | None:
     if not contract.guards.holds_older_snapshot:
         return None
-    newest = connection.scalar(
-        text(
-            "select max(snapshot_date) from ops.delivery where list_code = :list_code and status = 'loaded'"
-        ),
-        {"list_code": contract.list_code},
-    )
+    if contract.is_partial:
+        named = sorted(name for name, count in counts.communities.items() if count and name is not None)
+        newer = newer_communities(connection, contract, snapshot_date, named)
+        about, newest = f"{'、'.join(newer)}的", max(newer.values(), default=None)
+    else:
+        about, newest = "", newest_snapshot_date(connection, contract)
     if newest is None or snapshot_date >= newest:
         return None
     return Hold(
         "older_snapshot",
-        f"清单日期 {snapshot_date} 早于已接收的 {newest}。若确要补报旧清单，请由数据人员确认放行。",
+        f"清单日期 {snapshot_date} 早于{about}已接收的 {newest}。若确要补报旧清单，请由数据人员确认放行。",
     )
 
 
-def _count_far_off(connection: Connection, contract: Contract, counts: DeliveryCounts) -> Hold | None:
-    if not contract.is_snapshot:
+def _no_community(
+    contract: Contract, standing: Mapping[str | None, Partition], counts: DeliveryCounts
+) -> Hold | None:
+    """Rows that name no community, where it is by community that one tells what they replace."""
+    has_named = any(count for name, count in counts.communities.items() if name is not None)
+    is_expected = contract.is_partial or (
+        contract.guards.holds_missing_community and any(name is not None for name in standing)
+    )
+    if has_named or not is_expected or contract.column("community_name") is None:
         return None
-    last = _last_loaded(connection, contract.list_code)
-    if last is None:
-        return None
-    before, now = last.accepted_count, counts.accepted
+    return Hold(
+        "community_unknown",
+        "没有一行写明社区，分不清报的是哪些社区。请补填社区后重新报送；确认是全部社区的，由数据人员放行。",
+    )
+
+
+def _count_far_off(
+    contract: Contract,
+    standing: Mapping[str | None, Partition],
+    counts: DeliveryCounts,
+    snapshot_date: date,
+) -> Hold | None:
+    """The volume against what stood, like with like: communities that are held by themselves are left out of both."""
+    doubtful = doubtful_partitions(contract, standing, counts.communities, snapshot_date)
+    left_out = {partition.last.community_name for partition in doubtful}
+    now_by_community: Mapping[str | None, int] = counts.communities or {None: counts.accepted}
+    before_by_community = {
+        name: part.row_count
+        for name, part in standing.items()
+        if not contract.is_partial or now_by_community.get(name)
+    }
+    if contract.is_partial:
+        # A community that reports for the first time has nothing to be compared with.
+        left_out |= {name for name in now_by_community if name not in before_by_community}
+    before = sum(count for name, count in before_by_community.items() if name not in left_out)
+    now = sum(count for name, count in now_by_community.items() if name not in left_out)
+    asked = [partition for partition in doubtful if not partition.is_sibling]
+    if asked and not before:
+        # Nothing of what stood is left to compare: that is no community's matter any more.
+        before, now = sum(p.last.row_count for p in asked), counts.accepted
+        return Hold(
+            "count_far_off",
+            f"上次有数据的社区（{'、'.join(str(p.last.community_name) for p in asked)}）这次都没有或少了很多："
+            f"本次 {now} 行，上次 {before} 行。请核对是否漏报、社区名称是否改了写法；确认无误后由数据人员放行。",
+        )
     change = abs(now - before)
     guards = contract.guards
-    if change < guards.count_change_minimum or change <= before * guards.count_change_ratio:
+    if not standing or change < guards.count_change_minimum or change <= before * guards.count_change_ratio:
+        return None
+    if not before:
         return None
     word = "多" if now > before else "少"
+    without = f"（{'、'.join(sorted(filter(None, left_out)))}除外）" if left_out else ""
     return Hold(
         "count_far_off",
-        f"本次 {now} 行，上次 {before} 行，{word}了 {change} 行（上限 {guards.count_change_ratio:.0%}）。"
+        f"本次 {now} 行，上次 {before} 行{without}，{word}了 {change} 行（上限 {guards.count_change_ratio:.0%}）。"
         "请核对清单是否完整、是否重复；确认无误后由数据人员放行。",
     )
-
-
-def _community_missing(connection: Connection, contract: Contract, counts: DeliveryCounts) -> Hold | None:
-    guards = contract.guards
-    if (
-        not guards.holds_missing_community
-        or not contract.is_snapshot
-        or contract.column("community_name") is None
-    ):
-        return None
-    last = _last_loaded(connection, contract.list_code)
-    if last is None:
-        return None
-    # The table name comes from a contract of ours, whose names are identifiers.
-    before: dict[str, int] = dict(
-        connection.execute(
-            text(
-                f"select community_name, count(*) from raw.{contract.list_code} "
-                "where delivery_id = :delivery_id and community_name is not null group by community_name"
-            ),
-            {"delivery_id": last.delivery_id},
-        ).all()
-    )
-    gone = sorted(
-        name
-        for name, count in before.items()
-        if count >= guards.missing_community_minimum and not counts.communities.get(name)
-    )
-    if not gone:
-        return None
-    return Hold(
-        "community_missing",
-        f"上次有、这次没有的社区：{'、'.join(gone)}。请核对是否漏报；确认无误后由数据人员放行。",
-    )
-
-
-@dataclass(frozen=True)
-class _LastDelivery:
-    delivery_id: int
-    accepted_count: int
-
-
-def _last_loaded(connection: Connection, list_code: str) -> _LastDelivery | None:
-    row = connection.execute(
-        text(
-            "select delivery_id, accepted_count from ops.delivery where list_code = :list_code and status = 'loaded' "
-            "order by snapshot_date desc, received_at desc, delivery_id desc limit 1"
-        ),
-        {"list_code": list_code},
-    ).first()
-    return None if row is None else _LastDelivery(row.delivery_id, row.accepted_count)

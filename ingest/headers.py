@@ -1,7 +1,7 @@
 """Headers: how the words above the columns are compared with a contract's aliases, and where the header is.
 
 Layouts of domain.md 1.1 that are told here: title and note rows above (L2), two header rows with merged group
-titles (L3), a hint row below (L4). What the rows under the header mean is not said here.
+titles (L3; three rows too), hint and numbering rows below (L4). What the rows under the header mean is not said here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ingest.readers.sheet import Cell, Row
 
 HEADER_SEARCH_ROWS: Final = 15
+_MOST_LEVELS: Final = 3
+_MOST_HINT_ROWS: Final = 4
 _MINIMUM_HITS: Final = 3
 _MINIMUM_HIT_RATIO: Final = 0.4
 _MARKS: Final = re.compile(r"必填项?|选填项?|必录|[*★※☆:;\"'`“”‘’]|^\d+[.、)]")
@@ -28,6 +30,7 @@ _OWN: Final = re.compile(
     r"^(本人|个人|居民|住户|本户|家庭(?!人)|人员|对象|家庭成员|成员|残疾人|持证人|签约居民|签约人|签约对象|保障对象|低保对象|低保人员|救助对象|现在?|目前|详细|具体)+"
 )
 _STRIPPED_RANK: Final = 1000
+_TEMPLATE_MARK: Final = "（填报表）"
 _HINT: Final = re.compile(
     r"必填|选填|格式|例如|示例|填写|请填|请选择|下拉|YYYY|yyyy|=是|＝是|位身份证|单选|多选|[0-9]=|不超过|位数字"
 )
@@ -88,19 +91,26 @@ def normalise_header(text: str) -> str:
     return _MARKS.sub("", bare).lower()
 
 
+def template_title(contract: Contract) -> str:
+    """What stands in the first cell of the platform's own template (``ingest.template``)."""
+    return f"{contract.title}{_TEMPLATE_MARK}"
+
+
 def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
-    """The row (or pair of rows) of the first 15 that fits the contract best; None when none fits at all."""
+    """The row, or the two or three rows, of the first 15 that fit the contract best; None when none fits at all."""
     best: Header | None = None
-    searched = rows[:HEADER_SEARCH_ROWS]
-    for index, row in enumerate(searched):
+    head = rows[: HEADER_SEARCH_ROWS + _MOST_LEVELS - 1]
+    for index, row in enumerate(head[:HEADER_SEARCH_ROWS]):
         single = _match([(_text(cell),) for cell in row.cells], contract)
         if _is_header(single) and (best is None or single.hits > best.match.hits):
             best = _header(rows, index, index, single)
-    for index, (row, below) in enumerate(zip(searched, rows[1 : HEADER_SEARCH_ROWS + 1], strict=False)):
-        pair = _match_pair(row.cells, below.cells, contract)
-        # A second header row must earn its place: two more columns than the best single row gives.
-        if pair and _is_header(pair) and pair.hits >= (best.match.hits if best else 0) + 2:
-            best = _header(rows, index, index + 1, pair)
+    for levels in range(2, _MOST_LEVELS + 1):
+        # Further header rows must earn their place: more columns than the best found so far gives.
+        least_gain = 2 if levels == 2 else 1
+        for index in range(min(len(head) - levels + 1, HEADER_SEARCH_ROWS)):
+            joined = _match_levels([row.cells for row in head[index : index + levels]], contract)
+            if joined and _is_header(joined) and joined.hits >= (best.match.hits if best else 0) + least_gain:
+                best = _header(rows, index, index + levels - 1, joined)
     return best
 
 
@@ -108,42 +118,80 @@ def _is_header(match: HeaderMatch) -> bool:
     return match.hits >= _MINIMUM_HITS and match.hit_ratio >= _MINIMUM_HIT_RATIO
 
 
+def _is_template_title(cells: Sequence[Cell]) -> bool:
+    return bool(cells) and _text(cells[0]).endswith(fold(_TEMPLATE_MARK))
+
+
 def _header(rows: Sequence[Row], first: int, last: int, match: HeaderMatch) -> Header:
     notes = []
-    if first:
+    if first and not _is_template_title(rows[0].cells):
         notes.append(f"表头上方有 {first} 行标题或说明")
     if last > first:
-        notes.append("表头有两行")
-    width = max(len(_trimmed(rows[index].cells)) for index in (first, last))
-    texts = tuple(normalise_header(_text(cell)) for cell in rows[last].cells)
-    below = rows[last + 1 : last + 2]
-    if below and _is_hint_row(below[0].cells):
-        last += 1
-        notes.append("表头下方有一行填写说明，已略过")
-    return Header(first, last, width, texts, match, tuple(notes))
+        notes.append(f"表头有{'两三'[last - first - 1]}行")
+    head = rows[first : last + 1 + _MOST_HINT_ROWS]
+    width = max(len(_trimmed(row.cells)) for row in head[: last - first + 1])
+    texts = tuple(normalise_header(_text(cell)) for cell in head[last - first].cells)
+    hints = 0
+    for row in head[last - first + 1 :]:
+        if not (_is_hint_row(row.cells) or _is_numbering_row(row.cells)):
+            break
+        hints += 1
+    if hints:
+        notes.append(f"表头下方有{hints if hints > 1 else '一'}行填写说明，已略过")
+    return Header(first, last + hints, width, texts, match, tuple(notes))
 
 
 def _is_hint_row(cells: Sequence[Cell]) -> bool:
+    """Whether a row tells how to fill in the columns: a third of its texts do, or the only one of a wide table."""
     texts = [_text(cell) for cell in cells if _text(cell)]
     hints = sum(1 for text in texts if _HINT.search(text))
-    return hints >= 2 and hints * 3 >= len(texts)
+    filled = sum(1 for cell in cells if cell is not None and cell != "")
+    return (hints >= 2 and hints * 3 >= len(texts)) or (hints == filled == 1 and len(cells) >= _MINIMUM_HITS)
 
 
-def _match_pair(upper: Sequence[Cell], lower: Sequence[Cell], contract: Contract) -> HeaderMatch | None:
-    """Match two rows as group titles over titles; a group title stands over the blank cells to its right."""
-    if any(not isinstance(cell, str | None) for cell in lower):
+def _is_numbering_row(cells: Sequence[Cell]) -> bool:
+    """Whether a row numbers the columns, as official forms do: 1 2 3 …, (1) (2) …, 甲 乙 丙 …"""
+    texts = [
+        without_spaces(fold(cell)) if isinstance(cell, str) else str(cell)
+        for cell in cells
+        if cell is not None and cell != ""
+    ]
+    if len(texts) < _MINIMUM_HITS:
+        return False
+    signs = [text.strip("()栏列") for text in texts]
+    lead = next((place for place, sign in enumerate(signs) if sign == "1"), len(signs))
+    stems = "甲乙丙丁戊己庚辛壬癸"
+    return all(sign == stem for sign, stem in zip(signs[:lead], stems, strict=False)) and all(
+        sign == str(number) for number, sign in enumerate(signs[lead:], start=1)
+    )
+
+
+def _match_levels(rows: Sequence[Sequence[Cell]], contract: Contract) -> HeaderMatch | None:
+    """Match two or three rows as group titles over titles; a group title stands over the blank cells to its right."""
+    if any(not isinstance(cell, str | None) for row in rows[1:] for cell in row):
         return None
     candidates: list[tuple[str, ...]] = []
-    group = ""
-    for position in range(max(len(upper), len(lower))):
-        above = _text(upper[position]) if position < len(upper) else ""
-        below = _text(lower[position]) if position < len(lower) else ""
-        group = above or (group if below else "")
-        if not below:
-            candidates.append((above,))
+    groups = [""] * len(rows)
+    for position in range(max(len(row) for row in rows)):
+        own = [_text(row[position]) if position < len(row) else "" for row in rows]
+        lowest = max((level for level, text in enumerate(own) if text), default=-1)
+        for level, text in enumerate(own):
+            if text:
+                groups[level:] = [text] + [""] * (len(rows) - level - 1)
+            elif level >= lowest:
+                groups[level] = ""
+        if lowest < 0:
+            candidates.append(("",))
             continue
-        stem = _GROUP_WORDS.sub("", normalise_header(group))
-        candidates.append((f"{group}_{below}", f"{stem}{below}", below) if group else (below,))
+        title = own[lowest]
+        above = [group for group in groups[:lowest] if group]
+        stems = [_GROUP_WORDS.sub("", normalise_header(group)) for group in above]
+        readings = [
+            "_".join((*above, title)),
+            "".join((*stems, title)),
+            *(f"{stem}{title}" for stem in stems[::-1]),
+        ]
+        candidates.append((*readings, title) if above else (title,))
     return _match(candidates, contract)
 
 
@@ -176,6 +224,11 @@ def _match(candidates: Sequence[tuple[str, ...]], contract: Contract) -> HeaderM
         unknown=tuple(text for _, text in sorted(named)),
         doubled=tuple(dict.fromkeys(doubled)),
     )
+
+
+def read_label(text: str, contract: Contract) -> tuple[str, int] | None:
+    """The contract column that a label means, and how good an alias it is (0 is best); None when it means none."""
+    return _hit((text,), _alias_ranks(contract))
 
 
 def _hit(readings: tuple[str, ...], ranks: dict[str, tuple[str, int]]) -> tuple[str, int] | None:

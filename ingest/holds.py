@@ -1,43 +1,73 @@
-"""What a person decides about deliveries that wait: release, refuse.
+"""What a person decides about what waits: release or refuse a delivery, give its password, confirm a community.
 
-Not here: why a delivery waits (``guards``), and how a file becomes a delivery (``deliveries``).
+Every decision is kept in ``ops.delivery_decision`` with who, when and why. Not here: why something waits (``guards``), and
+how a file becomes a delivery (``deliveries``).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
 from infra.clock import business_today
 from infra.errors import PermanentError
+from infra.protection import FieldProtector
+from ingest.contract import Contract, load_contracts
+from ingest.deliveries import DeliveryOutcome, Unlocking, take_in_again
+from ingest.landing import StillChanging, read, scan
+from ingest.loading import settle_loaded
 from ingest.messages import REFUSED_WITH_DELIVERY, message
 from ingest.normalise.numbers import with_numbers_hidden
+from ingest.partitions import lock_list
+from ingest.readers.sheet import UnreadableFile
+
+_SEE_WAITING = "用 yihu delivery list --waiting 查看等待处理的来件"
 
 
-def release_held(engine: Engine, delivery_id: int, released_by: str) -> None:
+def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = "") -> None:
     """Release a held delivery: from now on staging reads it.
 
+    It is put where its snapshot date belongs: an older one never replaces what a newer one says. Communities that it
+    lacks are held by themselves, unless its guard asked about them.
+
     Raises:
-        PermanentError: There is no such delivery, it is not held, or it lacks a required column (nothing to release).
+        PermanentError: There is no such delivery, it is not held, it has no usable row or no community that tells what it
+            replaces, or `released_by` is empty.
     """
     action = f"放行来件 {delivery_id}"
+    who, reason = _said(action, released_by, why, needs_reason=False)
     with engine.begin() as connection:
         held = _lock_held(connection, delivery_id, action)
+        contract = _contract(held.list_code, action)
         if held.accepted_count == 0:
             raise PermanentError(
                 action,
-                came="这次来件没有一行可用的数据",
+                came="它在等打开口令"
+                if held.reason_code == "needs_password"
+                else "这次来件没有一行可用的数据",
                 expected="至少有一行已接收的数据",
-                next_step="请报送单位按回执改正后重新报送",
+                next_step=f"用 yihu delivery unlock {delivery_id} 提供口令"
+                if held.reason_code == "needs_password"
+                else "请报送单位按回执改正后重新报送",
+            )
+        if contract.is_partial and held.reason_code == "community_unknown":
+            raise PermanentError(
+                action,
+                came="这种清单按社区报送，而这次来件没有一行写明社区，分不清取代谁",
+                expected="每行写明社区",
+                next_step="拒收这次来件，请报送单位补填社区后重新报送",
             )
         connection.execute(
             text(
                 "update ops.delivery set status = 'loaded', released_by = :released_by, released_at = now() "
                 "where delivery_id = :id"
             ),
-            {"id": delivery_id, "released_by": released_by},
+            {"id": delivery_id, "released_by": who},
         )
+        _note(connection, delivery_id, "release", who, reason)
+        settle_loaded(connection, contract, delivery_id, released=held.reason_code)
 
 
 def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> None:
@@ -52,11 +82,7 @@ def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> 
         PermanentError: There is no such delivery, it is not held, or `refused_by` or `why` is empty.
     """
     action = f"拒收来件 {delivery_id}"
-    who, reason = (with_numbers_hidden(" ".join(words.split())) for words in (refused_by, why))
-    if not who or not reason:
-        raise PermanentError(
-            action, came="没有写明拒收人或原因", expected="两者都写明", next_step="补上 --by 和 --why"
-        )
+    who, reason = _said(action, refused_by, why)
     with engine.begin() as connection:
         held = _lock_held(connection, delivery_id, action)
         # The table name comes from a contract of ours, whose names are identifiers.
@@ -81,12 +107,190 @@ def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> 
                 "reason": f"{held.reason}已由 {who} 于 {business_today()} 拒收：{reason.rstrip('。')}。",
             },
         )
+        _note(connection, delivery_id, "refuse", who, reason)
+
+
+def confirm_partition_gone(
+    engine: Engine, delivery_id: int, community_name: str, confirmed_by: str, why: str
+) -> None:
+    """Confirm that a delivery is right about a community that it lacks, or of which it has far fewer rows.
+
+    From its snapshot date on the delivery speaks for the community; so do later ones that lacked it for the same reason.
+
+    Raises:
+        PermanentError: The community of this delivery does not wait, or `confirmed_by` or `why` is empty.
+    """
+    action = f"确认来件 {delivery_id} 的社区“{community_name}”"
+    who, reason = _said(action, confirmed_by, why)
+    with engine.begin() as connection:
+        list_code = connection.scalar(
+            text("select list_code from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+        )
+        if list_code is not None:
+            lock_list(connection, list_code)
+        hold = connection.execute(
+            text(
+                "select status, last_delivery_id from ops.partition_hold "
+                "where delivery_id = :id and community_name = :community for update"
+            ),
+            {"id": delivery_id, "community": community_name},
+        ).first()
+        if hold is None or hold.status not in ("open", "carried_on"):
+            waiting = connection.scalars(
+                text(
+                    "select community_name from ops.waiting where delivery_id = :id and community_name is not null"
+                ),
+                {"id": delivery_id},
+            ).all()
+            raise PermanentError(
+                action,
+                came="它没有待确认" if hold is None else f"它的状态是 {hold.status}",
+                expected=f"待确认的社区之一：{'、'.join(waiting)}" if waiting else "有待确认社区的来件",
+                next_step=_SEE_WAITING,
+            )
+        confirmed = connection.scalars(
+            text(
+                "update ops.partition_hold as hold set status = 'confirmed_gone', decided_by = :by, decided_at = now(), "
+                "why = :why from ops.delivery as later, ops.delivery as this where this.delivery_id = :id "
+                "and later.delivery_id = hold.delivery_id and later.list_code = this.list_code "
+                "and hold.community_name = :community and hold.status in ('open', 'carried_on') "
+                "and hold.last_delivery_id = :last "
+                "and (later.snapshot_date, later.received_at, later.delivery_id) "
+                ">= (this.snapshot_date, this.received_at, this.delivery_id) returning hold.delivery_id"
+            ),
+            {
+                "id": delivery_id,
+                "community": community_name,
+                "last": hold.last_delivery_id,
+                "by": who,
+                "why": reason,
+            },
+        ).all()
+        for confirmed_id in sorted(confirmed):
+            _note(connection, confirmed_id, "confirm_gone", who, reason, community_name)
+
+
+def unlock_held(
+    engine: Engine,
+    protector: FieldProtector,
+    landing: Path,
+    delivery_id: int,
+    password: str,
+    unlocked_by: str,
+) -> DeliveryOutcome:
+    """Open a delivery that waits for its password and take it in, as the delivery it is.
+
+    The password is used once and kept nowhere.
+
+    Args:
+        engine: The warehouse.
+        protector: Encrypts what the contracts protect.
+        landing: The landing folder where the file still lies, byte for byte.
+        delivery_id: The delivery.
+        password: What opens the file.
+        unlocked_by: Who gives it.
+
+    Returns:
+        What became of the delivery: loaded, held by a guard, or refused.
+
+    Raises:
+        PermanentError: The delivery does not wait for a password, its file is gone or another one, the password is wrong.
+        TransientError: The database failed.
+    """
+    action = f"打开来件 {delivery_id}"
+    who, _ = _said(action, unlocked_by, "", needs_reason=False)
+    with engine.connect() as connection:
+        held = connection.execute(
+            text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+        ).first()
+    if held is None or held.status != "held" or held.reason_code != "needs_password":
+        raise PermanentError(
+            action, came="它没有在等口令", expected="因设有打开口令而扣留的来件", next_step=_SEE_WAITING
+        )
+    gone = PermanentError(
+        action,
+        came="来件文件夹中已没有这个文件，或内容变了",
+        expected=f"原来的文件 {held.file_name}",
+        next_step="把原文件放回原处；已换成新文件的，拒收这次来件即可",
+    )
+    file = next((file for file in scan(landing) if file.source_path == held.source_path), None)
+    if file is None:
+        raise gone
+    refusal: UnreadableFile | None = None
+    outcome: DeliveryOutcome | None = None
+    try:
+        content = read(file)
+        if content.sha256 != held.content_sha256:
+            raise gone
+        outcome = take_in_again(
+            engine, protector, file, content, held.received_at, Unlocking(delivery_id, password, who)
+        )
+    except StillChanging:
+        raise gone from None
+    except UnreadableFile as error:
+        refusal = error
+    if refusal is not None:
+        # Raised here: the reader's own exception knows the password in its frames.
+        raise PermanentError(
+            action,
+            came="口令不对" if refusal.code in ("wrong_password", "needs_password") else refusal.reason,
+            expected="能打开这个文件的口令",
+            next_step="向报送单位核对口令（大小写、全角半角）后再试",
+        )
+    if outcome is None:
+        raise gone
+    return outcome
+
+
+def _said(action: str, who: str, why: str, *, needs_reason: bool = True) -> tuple[str, str]:
+    """Who and why as one line each, without numbers that could be somebody's."""
+    by, reason = (with_numbers_hidden(" ".join(words.split())) for words in (who, why))
+    if not by or (needs_reason and not reason):
+        raise PermanentError(
+            action,
+            came="没有写明是谁" + ("或原因" if needs_reason else ""),
+            expected="写明是谁" + ("和原因" if needs_reason else ""),
+            next_step="补上姓名" + ("和原因" if needs_reason else "") + "后再试",
+        )
+    return by, reason
+
+
+def _note(
+    connection: Connection,
+    delivery_id: int,
+    decision: str,
+    who: str,
+    why: str,
+    community_name: str | None = None,
+) -> None:
+    connection.execute(
+        text(
+            "insert into ops.delivery_decision (delivery_id, community_name, decision, decided_by, why) "
+            "values (:id, :community, :decision, :by, nullif(:why, ''))"
+        ),
+        {"id": delivery_id, "community": community_name, "decision": decision, "by": who, "why": why},
+    )
+
+
+def _contract(list_code: str, action: str) -> Contract:
+    contract = load_contracts().get(list_code)
+    if contract is None:
+        raise PermanentError(
+            action, came=f"没有 {list_code} 的数据约定", expected="现有的清单", next_step="拒收这次来件"
+        )
+    return contract
 
 
 def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any]:
+    list_code = connection.scalar(
+        text("select list_code from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+    )
+    if list_code is not None:
+        lock_list(connection, list_code)
     row = connection.execute(
         text(
-            "select list_code, status, accepted_count, reason from ops.delivery where delivery_id = :id for update"
+            "select list_code, status, accepted_count, reason_code, reason from ops.delivery "
+            "where delivery_id = :id for update"
         ),
         {"id": delivery_id},
     ).first()
@@ -95,6 +299,6 @@ def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any
             action,
             came="没有这次来件" if row is None else f"它的状态是 {row.status}",
             expected="状态为 held 的来件",
-            next_step="用 yihu delivery list 查看来件及其状态",
+            next_step=_SEE_WAITING,
         )
     return row

@@ -92,6 +92,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "deregistered_without_reason": ("状态是注销，但没有注销原因", "补填注销原因"),
     "unemployed_after_registered": ("失业时间晚于失业登记日期", "核对两个日期"),
     "deregistered_before_registered": ("失业登记注销日期早于登记日期", "核对两个日期"),
+    "id_is_guardians_id": ("填的是监护人的证件号码，没有取值", "改填本人的证件号码；没有的留空"),
     "guardian_missing": ("未满 14 周岁，没有写监护人", "补填监护人姓名和联系电话"),
     "age_too_high": ("按证件号码或出生日期计算，年龄超过本清单的上限", "核对证件号码，不再符合的不报"),
     "age_too_low": ("按证件号码或出生日期计算，年龄不到本清单的下限", "核对证件号码，不符合的不报"),

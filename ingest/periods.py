@@ -61,7 +61,7 @@ def periods_between(rhythm: str, first: date, last: date) -> Iterator[Period]:
 
 
 def due_date(
-    period: Period, due_day: int | None, due_unit: str, calendar: WorkingCalendar
+    period: Period, due_day: int | None, due_unit: str, calendar: WorkingCalendar, *, is_after: bool = False
 ) -> tuple[date, bool]:
     """By when the list of a period has to be here.
 
@@ -71,13 +71,14 @@ def due_date(
         due_unit: ``day``, or ``working_day``: only those are counted, and a last day that is none moves to the next
             one.
         calendar: Tells the working days.
+        is_after: The due day is counted from the day after the period.
 
     Returns:
         The day, and whether it is provisional because its year's holidays are not announced yet.
     """
+    before = period.end if is_after else period.start - _DAY
     if due_unit == "day":
-        day = period.end if due_day is None else period.start + timedelta(days=due_day - 1)
-        return day, False
+        return (period.end if due_day is None else before + timedelta(days=due_day)), False
     if due_day is not None:
-        return calendar.add_working_days(period.start - _DAY, due_day)
+        return calendar.add_working_days(before, due_day)
     return calendar.add_working_days(period.end - _DAY, 1)

@@ -1,207 +1,175 @@
-"""Receipts: what a supplier gets back for each delivery, as a workbook, row by row what to mend.
+"""When a receipt is written: for every delivery, and again when the state of the delivery has changed.
 
-A receipt holds row numbers, column names and rules, never a value, so that it may lie in a shared folder and go by
-mail. No cell can be taken for a formula (B80).
+`ops.receipt` is the memory of it, not the files: a supplier may take its receipts away, and a run that was killed
+between the file and the row writes the same receipt once more. What a receipt says is `ingest.receipt_content`;
+mailing it is `quality.supplier_mails`.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from infra.clock import BUSINESS_ZONE
-from ingest.contract import load_contracts
-from ingest.messages import REFUSED_WITH_DELIVERY, parts
+from ingest.receipt_content import content_of, problems_of
+from ingest.receipt_workbook import MOST_LINES_OF_A_KIND, write_workbook
+from ingest.row_rules import store_row_rules
 
-if TYPE_CHECKING:
-    from openpyxl.worksheet._write_only import WriteOnlyWorksheet
-
-_STATUS_NAMES: Final = {
-    "loaded": "接收",
-    "held": "扣留，待确认（暂不使用）",
-    "refused": "拒收",
-    "duplicate": "重复，不再登记",
-}
-_DATE_SOURCES: Final = {
-    "note_row": "表中填报日期",
-    "file_name": "文件名",
-    "watermark": "数据库水位",
-    "arrival": "收到日期",
-}
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^\w.\-（）()一-龥]+")
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _MAX_NAME_BYTES: Final = 150
 _RECEIPT_NAME: Final = re.compile(r"回执-(\d+)-")
-_DETAIL_HEADINGS: Final = ("工作表", "行号", "栏目", "处理", "问题", "怎样改")
-_WIDTHS: Final = (14, 8, 18, 10, 60, 50)
+
+# What a receipt tells that can change after the delivery was taken in.
+_OUTDATED: Final = text("""
+    with state as (
+        select
+            delivery.delivery_id,
+            encode(sha256(convert_to(concat_ws(
+                '|', delivery.status, delivery.reason_code, delivery.reason, delivery.row_count,
+                delivery.accepted_count, delivery.quarantined_count, delivery.warning_count,
+                (
+                    select string_agg(hold.community_name || ':' || hold.status, ',' order by hold.community_name)
+                    from ops.partition_hold as hold where hold.delivery_id = delivery.delivery_id
+                ),
+                (
+                    select string_agg(
+                        concat_ws(':', change.replaces_delivery_id, change.kind, change.column_name, change.row_count),
+                        ',' order by change.kind, change.column_name
+                    )
+                    from ops.delivery_change as change where change.delivery_id = delivery.delivery_id
+                )
+            ), 'UTF8')), 'hex') as state_hash
+        from ops.delivery as delivery
+        where cast(:delivery_ids as bigint[]) is null or delivery.delivery_id = any(:delivery_ids)
+    )
+    select state.delivery_id, state.state_hash, coalesce(last.version, 0) + 1 as version
+    from state
+    left join lateral (
+        select version, state_hash from ops.receipt
+        where receipt.delivery_id = state.delivery_id order by version desc limit 1
+    ) as last on true
+    where last.state_hash is distinct from state.state_hash
+    order by state.delivery_id
+""")
 
 
-def write_receipts(engine: Engine, folder: Path, delivery_ids: Iterable[int]) -> list[Path]:
-    """Write one receipt for each delivery, over an earlier one.
+def write_receipts(engine: Engine, outbox: Path, delivery_ids: Iterable[int]) -> list[Path]:
+    """Write the receipts of these deliveries that have none in their present state.
 
     Args:
         engine: The warehouse.
-        folder: Receipts go to ``<folder>/<department>/<list>/回执-<delivery_id>-<file name>.xlsx``.
+        outbox: They go to ``<outbox>/<department>/<list>/回执-<delivery_id>-<file name>.xlsx`` and ``.json``.
         delivery_ids: Deliveries of the ledger; unknown ids are left out.
 
     Returns:
-        The files written, in the order of the deliveries.
+        The workbooks written, in the order of the deliveries.
     """
-    written = []
-    with engine.connect() as connection:
-        for delivery_id in delivery_ids:
-            delivery = (
-                connection.execute(
-                    text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
-                )
-                .mappings()
-                .first()
-            )
-            if delivery is None:
-                continue
-            target = folder / _safe(delivery["department"]) / _safe(delivery["list_code"])
-            target.mkdir(parents=True, exist_ok=True)
-            path = (
-                target
-                / f"回执-{delivery_id}-{_safe(delivery['file_name'].rpartition('.')[0] or delivery['file_name'])}.xlsx"
-            )
-            _write(connection, dict(delivery), path)
-            written.append(path)
+    return _write_outdated(engine, outbox, sorted(set(delivery_ids)), frozenset())
+
+
+def write_missing_receipts(engine: Engine, outbox: Path, legacy_folder: Path | None = None) -> list[Path]:
+    """Write the receipts of all deliveries that have none in their present state.
+
+    Args:
+        engine: The warehouse.
+        outbox: As in :func:`write_receipts`.
+        legacy_folder: Where receipts lay before there was an outbox. Those are replaced by receipts in the outbox, are
+            not mailed again, and the folder goes.
+    """
+    old = _legacy_receipts(legacy_folder)
+    written = _write_outdated(engine, outbox, None, frozenset(old))
+    if legacy_folder is not None and old:
+        for paths in old.values():
+            for path in paths:
+                path.unlink(missing_ok=True)
+        _remove_empty(legacy_folder)
     return written
 
 
-def write_missing_receipts(engine: Engine, folder: Path) -> list[Path]:
-    """Write the receipts of all deliveries that have none in `folder`, also of those a broken run left without one."""
-    found = (_RECEIPT_NAME.match(path.name) for path in folder.rglob("*.xlsx"))
-    present = [int(match[1]) for match in found if match]
-    with engine.connect() as connection:
-        missing = connection.scalars(
-            text(
-                "select delivery_id from ops.delivery where delivery_id <> all(:present) order by delivery_id"
-            ),
-            {"present": present},
-        ).all()
-    return write_receipts(engine, folder, missing)
+def _write_outdated(
+    engine: Engine, outbox: Path, delivery_ids: list[int] | None, told_before: frozenset[int]
+) -> list[Path]:
+    with engine.begin() as connection:
+        store_row_rules(connection)
+        outdated = connection.scalars(_OUTDATED, {"delivery_ids": delivery_ids}).all()
+    written = []
+    for delivery_id in outdated:
+        with engine.begin() as connection:
+            # Whoever releases a delivery while a run writes its receipt waits, then finds it written or outdated.
+            connection.execute(
+                text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": f"receipt {delivery_id}"}
+            )
+            due = connection.execute(_OUTDATED, {"delivery_ids": [delivery_id]}).first()
+            if due is None:
+                continue
+            path = _write(connection, outbox, delivery_id, due.version)
+            connection.execute(
+                text(
+                    "insert into ops.receipt (delivery_id, version, state_hash, path, mail_state) "
+                    "values (:delivery_id, :version, :state_hash, :path, :mail_state)"
+                ),
+                {
+                    "delivery_id": delivery_id,
+                    "version": due.version,
+                    "state_hash": due.state_hash,
+                    "path": path.relative_to(outbox).as_posix(),
+                    "mail_state": "none" if delivery_id in told_before else "waiting",
+                },
+            )
+        written.append(path)
+    return written
 
 
-def _write(connection: Connection, delivery: dict[str, Any], path: Path) -> None:
-    import openpyxl
+def _write(connection: Connection, outbox: Path, delivery_id: int, version: int) -> Path:
+    found = connection.execute(
+        text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+    )
+    delivery = dict(found.mappings().one())
+    folder = outbox / _safe(delivery["department"]) / _safe(delivery["list_code"])
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = delivery["file_name"].rpartition(".")[0] or delivery["file_name"]
+    path = folder / f"回执-{delivery_id}-{_safe(stem)}.xlsx"
+    content = content_of(connection, delivery, version)
+    _write_json(connection, path.with_suffix(".json"), content, delivery)
+    write_workbook(path, content, problems_of(connection, delivery, MOST_LINES_OF_A_KIND))
+    return path
 
-    book = openpyxl.Workbook(write_only=True)
-    summary = book.create_sheet("回执")
-    summary.column_dimensions["A"].width = 18
-    summary.column_dimensions["B"].width = 90
-    for row in _summary_rows(delivery):
-        _append(summary, row)
-    detail = book.create_sheet("逐行问题")
-    detail.freeze_panes = "A2"
-    for index, width in enumerate(_WIDTHS):
-        detail.column_dimensions["ABCDEF"[index]].width = width
-    _append(detail, _DETAIL_HEADINGS, is_heading=True)
-    for row in _detail_rows(connection, delivery):
-        _append(detail, row)
+
+def _write_json(
+    connection: Connection, path: Path, content: Mapping[str, Any], delivery: Mapping[str, Any]
+) -> None:
+    """Line by line, so that a hundred thousand problems need no memory."""
     draft = path.with_name(f".{path.name}.part")
-    book.save(draft)
+    with draft.open("w", encoding="utf-8") as file:
+        head = json.dumps(content, ensure_ascii=False, indent=1)
+        file.write(head.removesuffix("\n}") + ',\n "problems": [')
+        separator = "\n  "
+        for problem in problems_of(connection, delivery):
+            file.write(separator + json.dumps(problem, ensure_ascii=False))
+            separator = ",\n  "
+        file.write("\n ]\n}\n")
     draft.replace(path)
 
 
-def _summary_rows(delivery: dict[str, Any]) -> list[tuple[Any, ...]]:
-    contract = load_contracts().get(delivery["list_code"])
-    layout = delivery["layout"] or {}
-    received = delivery["received_at"].astimezone(BUSINESS_ZONE)
-    rows: list[tuple[Any, ...]] = [
-        ("来件编号", delivery["delivery_id"]),
-        ("清单", contract.title if contract else delivery["list_code"]),
-        ("文件", delivery["file_name"]),
-        ("收到时间", f"{received:%Y-%m-%d %H:%M}（北京时间）"),
-        ("处理结果", _STATUS_NAMES[delivery["status"]]),
-    ]
-    if delivery["reason"]:
-        rows.append(("原因", delivery["reason"]))
-    if delivery["snapshot_date"]:
-        source = _DATE_SOURCES.get(delivery["snapshot_date_source"], "")
-        rows.append(("清单日期", f"{delivery['snapshot_date']}（依据：{source}）"))
-    footers = layout.get("footer_count", 0)
-    rows += [
-        ("数据行数", delivery["row_count"]),
-        ("接收", delivery["accepted_count"]),
-        (
-            "隔离（不能使用）",
-            f"{delivery['quarantined_count']} 行" + (f"，其中合计、表尾 {footers} 行" if footers else ""),
-        ),
-        ("需要改正的提示", delivery["warning_count"]),
-    ]
-    how = "，".join(f"{name}：{value}" for name, value in layout.get("read_as", {}).items())
-    if how:
-        rows.append(("读取方式", how))
-    for table in layout.get("tables", ()):
-        place = f"“{table['sheet']}”" if table["sheet"] else ""
-        rows.append(("表头", f"{place}第 {table['header_row']} 行"))
-        if table["renamed"]:
-            rows.append(
-                ("表头的叫法", "，".join(f"“{seen}”作“{ours}”" for ours, seen in table["renamed"].items()))
-            )
-        if table["unknown"]:
-            rows.append(("未采用的栏", "、".join(table["unknown"]) + "（数据约定之外，不保存）"))
-    rows.extend(("说明", note) for note in layout.get("notes", ()))
-    rows.append(("请注意", "回执只列行号和问题，不含任何人的信息。行号按文件中的行数，表头也算一行。"))
-    return rows
+def _legacy_receipts(folder: Path | None) -> dict[int, list[Path]]:
+    found: dict[int, list[Path]] = {}
+    if folder is not None and folder.is_dir():
+        for path in folder.rglob("*.xlsx"):
+            if match := _RECEIPT_NAME.match(path.name):
+                found.setdefault(int(match[1]), []).append(path)
+    return found
 
 
-def _detail_rows(connection: Connection, delivery: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
-    contract = load_contracts().get(delivery["list_code"])
-    headers = {column.name: column.header for column in contract.columns} if contract else {}
-    found = connection.execute(
-        text(
-            "select sheet_name, row_number, rule, column_name, message, '隔离' as handling from ops.quarantined_row "
-            "where delivery_id = :id union all select sheet_name, row_number, rule, column_name, message, '接收' "
-            "from ops.row_warning where delivery_id = :id order by sheet_name, row_number, handling desc, rule"
-        ),
-        {"id": delivery["delivery_id"]},
-    )
-    is_refused = delivery["status"] == "refused"
-    for row in found:
-        if row.rule == REFUSED_WITH_DELIVERY:
-            continue  # said once, as the reason of the delivery
-        header = headers.get(row.column_name or "", "")
-        problem, remedy = parts(row.rule, is_quarantined=row.handling == "隔离")
-        # The stored message may say more than the rule (the number of the other row); its halves stand apart here.
-        stated = row.message.removeprefix(f"“{header}”：").removesuffix(f"。{remedy}。")
-        yield (
-            row.sheet_name,
-            row.row_number,
-            header,
-            "未使用" if is_refused and row.handling == "接收" else row.handling,
-            stated if problem else row.message,
-            remedy,
-        )
-
-
-def _append(sheet: WriteOnlyWorksheet, values: Sequence[Any], *, is_heading: bool = False) -> None:
-    from openpyxl.cell import WriteOnlyCell
-    from openpyxl.styles import Alignment, Font
-
-    cells = []
-    for value in values:
-        cell = WriteOnlyCell(sheet, _harmless(value))
-        if isinstance(value, str):
-            cell.data_type = "s"
-            cell.alignment = Alignment(wrap_text=True, vertical="top")
-        if is_heading:
-            cell.font = Font(bold=True)
-        cells.append(cell)
-    sheet.append(cells)
-
-
-def _harmless(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula: an apostrophe goes first where one could begin."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder and those below it as far as nothing of somebody else's lies in them."""
+    folders = [path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink()]
+    for path in sorted([folder, *folders], key=lambda path: len(path.parts), reverse=True):
+        if not any(path.iterdir()):
+            path.rmdir()
 
 
 def _safe(name: str) -> str:

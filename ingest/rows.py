@@ -13,6 +13,7 @@ from datetime import date
 from itertools import groupby
 from typing import Any, Final
 
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.contract import Column, Contract
 from ingest.cross_checks import Finding
 from ingest.delivery_checks import total_notes
@@ -88,8 +89,10 @@ def judge_rows(
     arrival: date,
     missing: list[str],
     snapshot_date: date | None = None,
+    *,
+    gazetteer: Gazetteer = EMPTY,
 ) -> JudgedRows:
-    """Judge all rows of a delivery that fits into memory; a delivery on its way is judged in ``sealing``.
+    """Judge all rows of a delivery.
 
     Args:
         rows: Its data rows in order.
@@ -97,20 +100,26 @@ def judge_rows(
         arrival: Local day of arrival.
         missing: Required columns that no header means: then no row can be used.
         snapshot_date: Day the delivery speaks of; None takes the day of arrival.
+        gazetteer: What addresses are read with.
     """
     sources = list(rows)
-    evidence = RoundedIds(contract)
+    as_of = snapshot_date or arrival
+    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract), gazetteer=gazetteer)
+    judge = _Judge(contract, reader, missing, as_of)
+    accepted: list[AcceptedRow] = []
+    quarantined: list[QuarantinedRow] = []
     for source in sources:
-        evidence.see(source)
-    reader = CellReader(arrival, rounded_ids=evidence.is_enough)
-    accepted, quarantined = RowJudge(contract, reader, missing, snapshot_date or arrival).judge_all(sources)
-    repeats, totals = Repeats(contract), Totals(contract, reader)
-    repeats.add(trace_of(contract, accepted))
-    for source in sources:
-        totals.add(source)
-    for position, warning in repeats.warnings():
-        accepted[position].warnings.append(warning)
-    return JudgedRows(accepted, quarantined, tuple(totals.notes()))
+        verdict = judge.judge(source)
+        if isinstance(verdict, AcceptedRow):
+            accepted.append(verdict)
+        else:
+            quarantined.append(verdict)
+    _warn_of_duplicates(accepted, contract)
+    _warn_of_shared_ids(accepted, contract)
+    _run_group_checks(accepted, contract, as_of)
+    totals = [row.source for row in quarantined if row.rule == "total_row"]
+    data = [source for source in sources if source.fault != "total_row"]
+    return JudgedRows(accepted, quarantined, tuple(total_notes(contract, data, totals, reader)))
 
 
 def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, detail: str = "") -> None:

@@ -80,7 +80,7 @@ class CellReader:
             "protected_text": self._text,
             "amount": self._amount,
             "bank_account": self._text,
-            "diagnosis": self._text,
+            "diagnosis": self._diagnosis,
         }
 
     def read(self, column: Column, cell: Cell) -> Read:
@@ -117,6 +117,15 @@ class CellReader:
         if column.is_community:
             folded = community_name(folded) if folded else ""
         return folded or None, finding
+
+    def _diagnosis(self, column: Column, cell: Cell) -> Read:
+        """Text, or codes joined by ``;`` where the column has a code list and it knows every word of the cell."""
+        text, finding = self._text(column, cell)
+        if column.code_list is None or (text is None and finding):
+            return text, finding
+        # Not _text's value: 0 and 无 may be codes, though they say nothing elsewhere.
+        codes, finding = self._codes(column, cell)
+        return (";".join(codes), None) if codes and not finding else (text, finding)
 
     def _name(self, column: Column, cell: Cell) -> Read:
         text = cell_text(cell)
@@ -218,9 +227,9 @@ class CellReader:
         code_list = column.code_list
         assert code_list is not None  # the contract says so
         folded = fold(cell_text(cell))
-        if is_null(folded):
-            return None, None
         whole = code_list.by_text.get(code_text(folded))
+        if whole is None and is_null(folded):
+            return None, None
         parts = [part for part in _SEPARATORS.split(folded) if part and not is_null(part)]
         found: list[str | None] = (
             [whole] if whole else [code_list.by_text.get(code_text(part)) for part in parts]

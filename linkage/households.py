@@ -2,7 +2,7 @@
 
 Belongs here: from persons, register households and doors to one current living household a person, and the dated
 memberships before it. Not here: what a household number means (``linkage.register``), where people live whom the
-register does not know (``linkage.unregistered``), visits (``linkage.visits``).
+register does not know (``linkage.unregistered``), visits and the like (``linkage.household_records``).
 
 The register is a list of living households, so it goes first, and the newest registration wins. Two numbers with
 different people behind one door stay two households.

@@ -31,9 +31,9 @@ _PERSON_COLUMNS: Final = {
     "address_building": "str", "address_unit": "str", "address_room": "str", "community_name": "str",
     "household_group": "str", "source_household_no": "str", "relation_code": "str", "is_head": "bool",
 }  # fmt: skip
-_VISIT_COLUMNS: Final = {
-    "record_id": "str", "list_code": "str", "delivery_id": "int", "snapshot_date": "date",
-    "source_household_no": "str", "head_name_key": "str", "address_key": "str", "address_compound": "str",
+_HOUSEHOLD_COLUMNS: Final = {
+    "record_id": "str", "list_code": "str", "delivery_id": "int", "snapshot_date": "date", "evidence_date": "date",
+    "source_household_no": "str", "contact_name_key": "str", "address_key": "str", "address_compound": "str",
     "address_building": "str", "address_unit": "str", "address_room": "str", "community_name": "str",
 }  # fmt: skip
 
@@ -51,16 +51,9 @@ def read_person_records(connection: psycopg.Connection[Any]) -> pl.DataFrame:
     return _copy_out(connection, "staging.int_person_record", _PERSON_COLUMNS)
 
 
-def read_visits(connection: psycopg.Connection[Any]) -> pl.DataFrame:
-    """All rows of ``staging.int_visit``, by record_id, with ``visited_date`` (Asia/Shanghai, else snapshot date)."""
-    return _copy_out(
-        connection,
-        "staging.int_visit",
-        _VISIT_COLUMNS
-        | {
-            "coalesce((visited_at at time zone 'Asia/Shanghai')::date, snapshot_date) as visited_date": "date"
-        },
-    )
+def read_household_records(connection: psycopg.Connection[Any]) -> pl.DataFrame:
+    """All rows of ``staging.int_household_record``, by record_id."""
+    return _copy_out(connection, "staging.int_household_record", _HOUSEHOLD_COLUMNS)
 
 
 def _copy_out(connection: psycopg.Connection[Any], table: str, columns: dict[str, str]) -> pl.DataFrame:

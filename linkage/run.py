@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from linkage import ledger, model
 from linkage.doors import add_doors
+from linkage.household_records import link_household_records
 from linkage.households import HouseholdLinks, link_households
 from linkage.identity import assign_ids
 from linkage.persons import PersonLinks, link_persons, make_profiles
-from linkage.records import judge_ids, open_ids, read_person_records, read_visits
-from linkage.visits import link_visits
+from linkage.records import judge_ids, open_ids, read_household_records, read_person_records
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +35,7 @@ _STEPS = ("读取来源记录", "比对人员", "归并居住家庭", "核对编
 class LinkageSummary:
     """What a run did, in numbers only.
 
-    ``record_count``: person records and visits. ``duplicate_count``: person records beyond the first of each person.
+    ``record_count``: person and household records. ``duplicate_count``: person records beyond the first of each person.
     ``minted_count`` … ``reinstated_count``: events of persons and households together. ``pairs_scored``: pairs of
     profiles that Splink compared. ``joins_refused``: accepted pairs not joined because it would have put two known
     ids into one person. ``blocks_left_out``: candidate blocks too large to be evidence. ``seconds``: wall time.
@@ -45,8 +45,8 @@ class LinkageSummary:
     person_count: int
     household_count: int
     duplicate_count: int
-    visit_count: int
-    unplaced_visit_count: int
+    household_record_count: int
+    unplaced_count: int
     minted_count: int
     merged_count: int
     split_count: int
@@ -82,14 +82,14 @@ def link(
     with engine.begin() as connection:
         raw = _driver_connection(connection)
         report(0)
-        records, visits = _read(raw, protector)
+        records, about_households = _read(raw, protector)
         settings = _current_model(raw)
         report(1)
         persons = link_persons(records, settings)
         report(2)
         records = records.join(persons.links.select("record_id", "person"), on="record_id")
         households = link_households(records)
-        visited = link_visits(visits, records, households)
+        placed = link_household_records(about_households, records, households)
         report(3)
         may_retire = not ledger.is_backdated(raw, as_of)
         person_change = assign_ids(
@@ -107,18 +107,18 @@ def link(
         household_ids = household_change.group_ids.rename({"group": "household", "entity_id": "household_id"})
         ledger.replace_links(
             raw,
-            _record_links(records, persons, households, visits, visited, person_ids, household_ids),
+            _record_links(records, persons, households, about_households, placed, person_ids, household_ids),
             _memberships(households, person_ids, household_ids),
         )
     report(5)
     changes = (person_change, household_change)
     return LinkageSummary(
-        record_count=records.height + visits.height,
+        record_count=records.height + about_households.height,
         person_count=person_ids.height,
         household_count=households.current["household"].n_unique(),
         duplicate_count=records.height - person_ids.height,
-        visit_count=visits.height,
-        unplaced_visit_count=visited["household"].null_count(),
+        household_record_count=about_households.height,
+        unplaced_count=placed["household"].null_count(),
         minted_count=sum(change.count("minted") for change in changes),
         merged_count=sum(change.count("merged_into") for change in changes),
         split_count=sum(change.count("split_from") for change in changes),
@@ -165,8 +165,8 @@ def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
 
 def _read(raw: psycopg.Connection[Any], protector: FieldProtector) -> tuple[pl.DataFrame, pl.DataFrame]:
     records = judge_ids(open_ids(read_person_records(raw), protector))
-    records, visits = add_doors(records, read_visits(raw))
-    return records, visits
+    records, about_households = add_doors(records, read_household_records(raw))
+    return records, about_households
 
 
 def _current_model(raw: psycopg.Connection[Any]) -> dict[str, Any]:
@@ -202,12 +202,12 @@ def _record_links(
     records: pl.DataFrame,
     persons: PersonLinks,
     households: HouseholdLinks,
-    visits: pl.DataFrame,
-    visited: pl.DataFrame,
+    about_households: pl.DataFrame,
+    placed: pl.DataFrame,
     person_ids: pl.DataFrame,
     household_ids: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Rows of ``linkage.record_link``: person records, then visits, by record_id."""
+    """Rows of ``linkage.record_link``: person and household records, by record_id."""
     import polars as pl
 
     of_persons = (
@@ -217,9 +217,9 @@ def _record_links(
         .join(household_ids, on="household")
         .join(persons.links.select("record_id", "link_rule", "link_probability"), on="record_id")
     )
-    of_visits = (
-        visits.select("record_id", "list_code", "delivery_id")
-        .join(visited, on="record_id")
+    of_households = (
+        about_households.select("record_id", "list_code", "delivery_id")
+        .join(placed, on="record_id")
         .join(household_ids, on="household", how="left")
         .with_columns(person_id=pl.lit(None, pl.String))
     )
@@ -232,7 +232,7 @@ def _record_links(
         "link_rule",
         "link_probability",
     )
-    return pl.concat([of_persons.select(columns), of_visits.select(columns)]).sort("record_id")
+    return pl.concat([of_persons.select(columns), of_households.select(columns)]).sort("record_id")
 
 
 def _memberships(

@@ -13,6 +13,7 @@ import click
 
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.settings import SettingsError, describe_settings, load_settings
+from orchestration.gazetteer_cli import gazetteer
 
 
 class _House(click.Group):
@@ -36,6 +37,9 @@ class _House(click.Group):
 @click.version_option(package_name="yihu", message="yihu %(version)s")
 def main() -> None:
     """Entry point of the `yihu` command."""
+
+
+main.add_command(gazetteer)
 
 
 def _as_date(_context: click.Context, _parameter: click.Parameter, value: datetime | None) -> date | None:
@@ -135,12 +139,12 @@ def delivery_list(limit: int) -> None:
 def delivery_release(delivery_id: int, by: str) -> None:
     """Release a held delivery."""
     from ingest.holds import release_held
-    from ingest.receipts import write_receipts
     from orchestration.platform import open_platform
+    from orchestration.receipts import answer_suppliers
 
     platform = open_platform()
     release_held(platform.engine, delivery_id, by)
-    write_receipts(platform.engine, platform.settings.home / "receipts", [delivery_id])
+    answer_suppliers(platform)
     click.echo(f"来件 {delivery_id} 已由 {by} 放行，回执已更新；下次刷新起使用。")
 
 
@@ -151,12 +155,12 @@ def delivery_release(delivery_id: int, by: str) -> None:
 def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
     """Refuse a held delivery."""
     from ingest.holds import refuse_held
-    from ingest.receipts import write_receipts
     from orchestration.platform import open_platform
+    from orchestration.receipts import answer_suppliers
 
     platform = open_platform()
     refuse_held(platform.engine, delivery_id, by, why)
-    write_receipts(platform.engine, platform.settings.home / "receipts", [delivery_id])
+    answer_suppliers(platform)
     click.echo(f"来件 {delivery_id} 已由 {by} 拒收，回执已更新；更正后的文件请重新放入同一文件夹。")
 
 

@@ -25,6 +25,8 @@ from infra.settings import load_settings
 from orchestration.groups import GROUP_OF_SCHEMA
 
 PROJECT = Path(__file__).resolve().parents[1] / "dbt_project"
+# Seeds that Python reads too (docs/decisions/0007); named in seed-paths.
+SHARED_SEEDS = PROJECT.parent / "infra" / "reference"
 # dbt keeps its state in module globals: never two invocations at once in one process.
 _one_at_a_time = Lock()
 
@@ -37,10 +39,11 @@ def _target() -> Path:
 def _sources_digest() -> str:
     """Digest of all that dbt parses."""
     digest = hashlib.sha256()
-    for path in sorted(PROJECT.rglob("*")):
-        if path.suffix in {".sql", ".yml", ".csv"} and path.is_file():
-            digest.update(str(path.relative_to(PROJECT)).encode())
-            digest.update(path.read_bytes())
+    for folder in (PROJECT, SHARED_SEEDS):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in {".sql", ".yml", ".csv"} and path.is_file():
+                digest.update(str(path.relative_to(folder)).encode())
+                digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.assets import dbt, ingest, linkage, publish, quality
+from orchestration.assets import dbt, ingest, linkage, publish, quality, suppliers
 from orchestration.jobs import (
     ingest_deliveries,
     refresh_master,
@@ -17,6 +17,9 @@ defs = dg.Definitions(
     assets=[
         ingest.refresh,
         ingest.deliveries,
+        suppliers.delivery_due,
+        suppliers.supplier_scorecard,
+        suppliers.receipt,
         dbt.dbt_staging,
         linkage.linkage,
         dbt.dbt_master,
@@ -29,6 +32,7 @@ defs = dg.Definitions(
         ingest.every_delivery_conserves_its_rows,
         ingest.no_delivery_waits_for_a_person,
         ingest.deliveries_look_like_their_lists,
+        suppliers.every_list_arrived_on_time,
         dbt.staging_is_whole_and_plausible,
     ],
     jobs=[ingest_deliveries, refresh_master, revise_archives],

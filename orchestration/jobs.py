@@ -9,7 +9,8 @@ from orchestration.groups import INGEST, LINKAGE, MASTER, PUBLISH, QUALITY, REFE
 
 TIMEZONE = "Asia/Shanghai"
 
-INGESTED = dg.AssetSelection.groups(INGEST)
+# Receipts show the scores of the month, so taking in scores too.
+INGESTED = dg.AssetSelection.groups(INGEST) | dg.AssetSelection.assets(["quality", "supplier_scorecard"])
 LINE = dg.AssetSelection.groups(
     REFERENCE, INGEST, STAGING, LINKAGE, MASTER, QUALITY, PUBLISH
 ) - dg.AssetSelection.assets(["release", "archive"])

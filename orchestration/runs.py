@@ -142,6 +142,23 @@ def deliveries_that_lost_rows(engine: Engine, list_codes: Sequence[str]) -> list
     return broken
 
 
+def late_and_missing(engine: Engine) -> list[Row[Any]]:
+    """Periods to be asked about: missing while nothing newer of the list came, late while they are under way."""
+    with engine.connect() as connection:
+        return list(
+            connection.execute(
+                text(
+                    "select due.*, contract.title from ops.delivery_due due join ops.contract using (list_code) "
+                    "where (due.status = 'missing' and not exists (select from ops.delivery_due newer "
+                    "where newer.list_code = due.list_code and newer.period_start > due.period_start "
+                    "and newer.first_delivery_id is not null)) "
+                    "or (due.status = 'late' and due.period_end >= due.as_of) "
+                    "order by due.days_late desc, due.list_code, due.period_start"
+                )
+            )
+        )
+
+
 def row_count(engine: Engine, relation: str) -> int:
     """Rows of a table; `relation` comes from this package, never from outside."""
     with engine.connect() as connection:

@@ -3,14 +3,13 @@
 `queue_alerts` looks at deliveries, checks, verdicts and refreshes and writes rows of `ops.alert`;
 `deliver_alerts` hands them to the mail server. What a mail says is `quality.messages`, how it is sent
 `infra.mail`. At most one mail of a kind and list comes of a refresh, however many facts there are; each row
-remembers its facts (`payload.fact_keys`), and a fact in any row is never alerted again.
+remembers its facts (`payload.fact_keys`), and a fact in any row is never alerted again. Mails to the departments
+themselves are queued by `quality.supplier_mails` and sent here.
 
 A mail is sent at least once and practically once: only a crash between the server's "250" and our mark, or a
 server that accepts and then hangs up, makes a second one, with the same Message-ID.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -25,10 +24,9 @@ from infra.errors import PermanentError, TransientError
 from infra.mail import MailTransport
 from infra.settings import Settings
 from quality.backlog import gather_backlog
+from quality.drafts import Draft, digest_of, known_facts, lock_queue, store
 from quality.messages import Alert, build_message
-
-# One queueing at a time; any number that nobody else uses.
-_QUEUE_LOCK: Final = 0x79696875_0004
+from quality.supplier_mails import SUPPLIER, address_supplier_mail, due_drafts
 
 # How long a sender may take before another may take its mail over: far longer than the transport's timeouts.
 _LEASE: Final = timedelta(minutes=5)
@@ -51,44 +49,31 @@ class DeliveryReport:
     message: str
 
 
-@dataclass(frozen=True)
-class _Draft:
-    """An alert before it is stored; `group` is the list, suite or verdict it is about."""
-
-    kind: str
-    dedupe_key: str
-    fact_keys: Sequence[str]
-    payload: Mapping[str, Any]
-
-
 def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
     """Write an alert for everything that calls for one and has none yet; returns how many were written.
 
-    Held and refused deliveries, failed checks of the refresh, verdicts that are no pass, and failed
+    Held and refused deliveries, late and missing lists, failed checks of the refresh, verdicts that are no pass, and failed
     refreshes, whenever they happened: what a crash kept from being queued is queued by the next call.
     """
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _QUEUE_LOCK})
-        known = set(
-            connection.scalars(
-                text("select jsonb_array_elements_text(payload -> 'fact_keys') from ops.alert")
-            )
-        )
+        lock_queue(connection)
+        known = known_facts(connection)
         drafts = [
             *_delivery_drafts(connection, refresh_id, known),
             *_check_drafts(connection, refresh_id, known),
             *_verdict_drafts(connection, known),
             *_refresh_drafts(connection, known),
+            *due_drafts(connection, refresh_id, known),
         ]
-        return sum(_store(connection, draft) for draft in drafts)
+        return sum(store(connection, draft) is not None for draft in drafts)
 
 
 def queue_failed_archive(engine: Engine, quarter_start: date, run_id: str) -> int:
     """Write an alert that a run did not freeze the archive of a quarter; 0 when that run was alerted before."""
     fact = f"archive:{run_id}"
-    draft = _Draft("archive", fact, [fact], {"quarter_start": quarter_start.isoformat()})
+    draft = Draft("archive", fact, [fact], {"quarter_start": quarter_start.isoformat()})
     with engine.begin() as connection:
-        return _store(connection, draft)
+        return int(store(connection, draft) is not None)
 
 
 def deliver_alerts(
@@ -116,7 +101,7 @@ def deliver_alerts(
             break
         last_id = row.alert_id
         try:
-            refused_count = transport.send(_message(row, settings))
+            refused_count = transport.send(_message(engine, row, settings))
         except TransientError as error:
             failures += 1
             _mark_waiting(engine, row, str(error), instant, server_is_down=failures > 1)
@@ -145,7 +130,7 @@ def revive_alerts(engine: Engine) -> int:
 # Facts --------------------------------------------------------------------------------------------------------
 
 
-def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[str]) -> Iterator[_Draft]:
+def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[str]) -> Iterator[Draft]:
     rows = connection.execute(
         text(
             """
@@ -183,7 +168,7 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
         )
 
 
-def _check_drafts(connection: Connection, refresh_id: int | None, known: set[str]) -> Iterator[_Draft]:
+def _check_drafts(connection: Connection, refresh_id: int | None, known: set[str]) -> Iterator[Draft]:
     """Failed checks: an error is a new fact on every business date, a warning once a month.
 
     A delivery's rows never change, so neither does what was found in them: once for ever.
@@ -244,7 +229,7 @@ def _check_drafts(connection: Connection, refresh_id: int | None, known: set[str
         )
 
 
-def _verdict_drafts(connection: Connection, known: set[str]) -> Iterator[_Draft]:
+def _verdict_drafts(connection: Connection, known: set[str]) -> Iterator[Draft]:
     rows = connection.execute(
         text(
             """
@@ -266,10 +251,10 @@ def _verdict_drafts(connection: Connection, known: set[str]) -> Iterator[_Draft]
             continue
         payload = {name: value for name, value in row.items() if not name.endswith("_hash")}
         payload |= {"as_of": row["as_of"].isoformat(), "target_ratio": str(row["target_ratio"])}
-        yield _Draft("verdict", fact, [fact], payload)
+        yield Draft("verdict", fact, [fact], payload)
 
 
-def _refresh_drafts(connection: Connection, known: set[str]) -> Iterator[_Draft]:
+def _refresh_drafts(connection: Connection, known: set[str]) -> Iterator[Draft]:
     rows = connection.execute(
         text(
             "select refresh_id, as_of, started_at from ops.refresh where outcome = 'failed' order by refresh_id"
@@ -278,7 +263,7 @@ def _refresh_drafts(connection: Connection, known: set[str]) -> Iterator[_Draft]
     for row in rows:
         fact = f"refresh:{row.refresh_id}"
         if fact not in known:
-            yield _Draft(
+            yield Draft(
                 "refresh",
                 fact,
                 [fact],
@@ -308,40 +293,21 @@ def _digest(
     refresh_id: int | None,
     facts: Mapping[str, Row[Any]],
     payload: Mapping[str, Any],
-) -> _Draft:
+) -> Draft:
     # Within a refresh the key is the refresh: what comes too late for its mail waits for the next one's.
-    occasion = f"refresh {refresh_id}" if refresh_id is not None else _digest_of("\n".join(sorted(facts)))
-    return _Draft(kind, f"{kind}:{group_name}:{occasion}", list(facts), payload)
-
-
-def _store(connection: Connection, draft: _Draft) -> int:
-    return connection.execute(
-        text(
-            """
-            insert into ops.alert (kind, dedupe_key, payload, message_id)
-            values (:kind, :dedupe_key, cast(:payload as jsonb), :message_id)
-            on conflict (dedupe_key) do nothing
-            """
-        ),
-        {
-            "kind": draft.kind,
-            "dedupe_key": draft.dedupe_key,
-            "payload": json.dumps({**draft.payload, "fact_keys": list(draft.fact_keys)}, ensure_ascii=False),
-            "message_id": f"<alert-{_digest_of(draft.dedupe_key + ''.join(draft.fact_keys))}@yihu.invalid>",
-        },
-    ).rowcount
-
-
-def _digest_of(content: str) -> str:
-    return hashlib.sha256(content.encode()).hexdigest()[:32]
+    occasion = f"refresh {refresh_id}" if refresh_id is not None else digest_of("\n".join(sorted(facts)))
+    return Draft(kind, f"{kind}:{group_name}:{occasion}", list(facts), payload)
 
 
 # Outbox -------------------------------------------------------------------------------------------------------
 
 
-def _message(row: Row[Any], settings: Settings) -> EmailMessage:
+def _message(engine: Engine, row: Row[Any], settings: Settings) -> EmailMessage:
     alert = Alert(row.kind, row.payload, row.message_id, row.created_at)
     try:
+        if row.kind == SUPPLIER:
+            recipients, attachments = address_supplier_mail(engine, row, settings)
+            return build_message(alert, recipients, settings.street_name, attachments)
         return build_message(alert, settings.alert_recipients, settings.street_name)
     except (KeyError, ValueError, TemplateError) as error:
         raise PermanentError(

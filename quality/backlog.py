@@ -2,7 +2,7 @@
 
 A platform runs for weeks before somebody sets up its mail server, or a server is away for days: what then waits would
 come as dozens of mails at once, most of them overtaken. Which facts call for an alert and how mails are sent is
-`quality.alerts`; what the mail says `quality.messages`.
+`quality.alerts`; what the mail says `quality.messages`. Mails to departments are none of these: each gathers its own.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def gather_backlog(engine: Engine) -> int:
                 select alert_id, kind, payload, created_at
                 from ops.alert
                 where
-                    status = 'waiting' and attempts = 0 and last_error is null and kind <> 'backlog'
+                    status = 'waiting' and attempts = 0 and last_error is null and kind not in ('backlog', 'supplier')
                     and created_at < (select max(started_at) from ops.refresh)
                 order by alert_id
                 for update skip locked

@@ -5,7 +5,6 @@ facts: deliveries are shown as list and number (a sender may have put a name int
 the ledger's. Header values are folded to one line and capped, so that no fact can become a header.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.clock import BUSINESS_ZONE
+from quality.supplier_messages import due_context, supplier_context
 from quality.verdict import percent
+from quality.wording import one_line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # A mail is a digest, not a report: the tables have the rest.
 LISTED_ITEMS: Final = 30
 _SUBJECT_LENGTH: Final = 100
+_XLSX_SUBTYPE: Final = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _TEXT_LENGTH: Final = 400
 
 _RED, _AMBER = "#b42318", "#b54708"
@@ -66,6 +68,10 @@ _NEXT_STEPS: Final = {
         "在 Dagster 界面打开失败的季度修订运行，查看原因。",
         "排除后对同一季度重新运行 revise_archives；要趁下一版发布之前，否则冻结的是新的一版。",
     ),
+    "due": (
+        "逾期未报的：与报送部门联系；迟报的：看是否已补齐，是否影响当期走访安排。",
+        "报送周期和应报日见数据约定；各期情况见 Dagster 界面的资产 ops/delivery_due。",
+    ),
     "backlog": (
         "用 yihu delivery list 查看仍被扣留的来件，逐件放行或拒收；早先拒收、之后已重报的不必再处理。",
         "检查、判定和刷新以最近一次刷新为准，用 yihu status 查看；以后的告警会随时逐封发出。",
@@ -83,10 +89,24 @@ class Alert:
     created_at: datetime
 
 
-def build_message(alert: Alert, recipients: Sequence[str], street_name: str | None) -> EmailMessage:
+@dataclass(frozen=True)
+class Attachment:
+    """A workbook that goes with a mail; the name is ours, never a sender's."""
+
+    name: str
+    content: bytes
+
+
+def build_message(
+    alert: Alert,
+    recipients: Sequence[str],
+    street_name: str | None,
+    attachments: Sequence[Attachment] = (),
+) -> EmailMessage:
     """The mail of an alert; the transport adds the sender. The same alert always gives the same mail."""
     headline, context = _CONTEXTS[alert.kind](alert.payload)
     context |= {
+        "banner": context.get("banner", "户档质量告警"),
         "headline": headline,
         "street_name": one_line(street_name or "", _TEXT_LENGTH),
     }
@@ -102,6 +122,10 @@ def build_message(alert: Alert, recipients: Sequence[str], street_name: str | No
     templates = _templates()
     message.set_content(templates.get_template(f"{alert.kind}.txt").render(context))
     message.add_alternative(templates.get_template(f"{alert.kind}.html").render(context), subtype="html")
+    for attachment in attachments:
+        message.add_attachment(
+            attachment.content, maintype="application", subtype=_XLSX_SUBTYPE, filename=attachment.name
+        )
     return message
 
 
@@ -109,13 +133,6 @@ def headline_of(kind: str, payload: Mapping[str, Any]) -> str:
     """What the mail of an alert is about, in one line; KeyError or ValueError when no mail can be made of it."""
     headline, _ = _CONTEXTS[kind](payload)
     return one_line(headline, _SUBJECT_LENGTH)
-
-
-def one_line(text: str, length: int) -> str:
-    """Text without line breaks and control or format characters, at most `length` characters long."""
-    kept = "".join(" " if unicodedata.category(mark) in ("Cc", "Cf", "Zl", "Zp") else mark for mark in text)
-    folded = " ".join(kept.split())
-    return folded if len(folded) <= length else f"{folded[: length - 1]}…"
 
 
 def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -283,6 +300,8 @@ _CONTEXTS: Final = {
     "verdict": _verdict,
     "refresh": _refresh,
     "archive": _archive,
+    "due": due_context,
+    "supplier": supplier_context,
 }
 
 

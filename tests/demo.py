@@ -181,7 +181,7 @@ def _summary(console: Console, home: Path, evaluation: Evaluation, begun: float)
             f'psql "$(YIHU_HOME={home} .venv/bin/yihu url --plain)" -c "select * from published.release"',
         ),
         ("告警邮件", home / "mails"),
-        ("来件回执", home / "receipts"),
+        ("来件回执", home / "outbox"),
         ("发布页面", home / "releases"),
         ("停止数据库", f"YIHU_HOME={home} .venv/bin/yihu stop"),
     ):

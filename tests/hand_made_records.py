@@ -91,7 +91,7 @@ class Records:
         self.visits.append(
             {
                 "record_id": record_id, "list_code": "visit", "delivery_id": delivery_number("visit", on),
-                "snapshot_date": on, "visited_date": on, "source_household_no": number, "head_name_key": head,
+                "snapshot_date": on, "evidence_date": on, "source_household_no": number, "contact_name_key": head,
                 **_address(door), "community_name": community,
             }
         )  # fmt: skip
@@ -103,7 +103,7 @@ class Records:
 
         visit_schema = {
             "record_id": pl.String, "list_code": pl.String, "delivery_id": pl.Int64, "snapshot_date": pl.Date,
-            "visited_date": pl.Date, "source_household_no": pl.String, "head_name_key": pl.String, **_ADDRESS_SCHEMA,
+            "evidence_date": pl.Date, "source_household_no": pl.String, "contact_name_key": pl.String, **_ADDRESS_SCHEMA,
         }  # fmt: skip
         person_schema = {
             "record_id": pl.String, "list_code": pl.String, "snapshot_date": pl.Date, "delivery_id": pl.Int64,

@@ -19,7 +19,7 @@ accepted_rows as (
         delivery_id,
         sheet_name,
         row_number
-    from {{ ref('int_visit') }}
+    from {{ ref('int_household_record') }}
 
 ),
 

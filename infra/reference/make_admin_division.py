@@ -40,7 +40,7 @@ _STANDARD: Final = "GB2260 0.4.1"
 _CURRENT_YEAR: Final = 2026
 _HISTORY_YEARS: Final = range(1980, 2025)
 _COLUMNS: Final = ("code", "name", "level", "parent_code", "valid_from", "valid_to", "source")
-_TAIWAN_PERMIT: Final = (
+_TAIWAN_PERMIT: Final[tuple[str, ...]] = (
     "830000",
     "台湾（居住证地址码）",
     "province",

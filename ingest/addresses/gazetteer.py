@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 # What may stand behind the name of a compound: the end, or a door. A further word of a name (2期, 东区, 公寓) may not: then
@@ -71,15 +72,26 @@ class Gazetteer:
                     return Hit(start, start + length, entries)
         return None
 
+    def named(self, name: str, community: str | None) -> tuple[Entry, ...]:
+        """The entries of a name that may be in a community; all of the name when none is given."""
+        return tuple(
+            entry
+            for entry in self._by_name.get(name, ())
+            if None in (community, entry.community) or entry.community == community
+        )
+
 
 EMPTY: Final = Gazetteer()
 
 
 def gazetteer_of(entries: Iterable[Entry]) -> Gazetteer:
-    """The snapshot of some entries; the same entries in any order give the same version."""
-    ordered = sorted(entries, key=lambda entry: (entry.compound, entry.community or ""))
-    if not ordered:
-        return EMPTY
+    """The snapshot of some entries; the same entries in any order give the same version, and mostly the same object."""
+    ordered = tuple(sorted(entries, key=lambda entry: (entry.compound, entry.community or "")))
+    return _gazetteer(ordered) if ordered else EMPTY
+
+
+@lru_cache(maxsize=8)
+def _gazetteer(ordered: tuple[Entry, ...]) -> Gazetteer:
     by_name: dict[str, list[Entry]] = {}
     for entry in ordered:
         for name in dict.fromkeys((entry.compound, *entry.aliases)):

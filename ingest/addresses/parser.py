@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from ingest.addresses.door import MISSING, ParsedAddress
+from ingest.addresses.door import MISSING, ParsedAddress, compound_of
 from ingest.addresses.gazetteer import EMPTY, Entry, Gazetteer, Hit
 from ingest.addresses.grammar import (
     JOINED_ROOMS,
@@ -72,6 +72,16 @@ def parse_address(text: str, gazetteer: Gazetteer = EMPTY) -> ParsedAddress:
     if NO_DWELLING.search(rest) or not is_name(door.compound) or "0" in (door.building, door.unit, door.room):
         status = "AMBIGUOUS"
     return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
+
+
+def compound_name(text: str) -> str | None:
+    """The form in which a compound's name stands in keys; None when it is no name of a compound."""
+    read = parse_address(f"{text}3幢2单元501室")
+    if read.status == "FULL":
+        return read.compound
+    # A name that ends in a number (阳光100) runs into the number of a building; only the gazetteer parts them.
+    name = compound_of(split_regions(prepare(fold(text)))[0])
+    return name if is_name(name) and not re.fullmatch(r"(?a)\d+[组队社弄]", name) else None
 
 
 def _read_known(prepared: str, hit: Hit) -> ParsedAddress:

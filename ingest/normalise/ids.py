@@ -12,13 +12,12 @@ from datetime import date
 from functools import lru_cache
 from typing import Final
 
+from infra.admin_divisions import known_area_codes
 from ingest.normalise.texts import fold, is_null, without_bracketed, without_spaces
 
 _WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_CHARACTERS: Final = "10X98765432"
 _EARLIEST_BIRTH_YEAR: Final = 1890
-# First two digits of the area code: the provinces of GB/T 2260, and 81 to 83 on residence permits.
-_PROVINCE: Final = re.compile(r"1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 _FORM_18: Final = re.compile(r"(?a)\d{17}[\dX]")
 _FORM_15: Final = re.compile(r"(?a)\d{15}")
 _FIND_18: Final = re.compile(r"(?a)(?<![0-9A-Z])\d{17}[\dX](?![0-9A-Z])")
@@ -190,7 +189,8 @@ def _parse_18(number: str, latest_birth: date | None) -> ParsedId:
         birth_date=birth,
         sex_code="1" if int(number[16]) % 2 else "2",
         area_code=number[:6],
-        finding=None if _PROVINCE.match(number) else "id_area_unknown",
+        # The area is that of the first registration: an abolished one is as good as any (domain.md 2.1).
+        finding=None if number[:6] in known_area_codes() else "id_area_unknown",
     )
 
 

@@ -1,59 +1,52 @@
 """The region words in front of an address: province, city, county, street, community; taken off, not judged.
 
 Inside one sub-district they are the same for everybody, so the door is in what remains (domain.md 3.1). Provinces
-and cities are known by name; below that the form of the word decides, with guards for names that only look like
+and cities are known by name, those of the past too (``infra.admin_divisions``); below that the form of the word decides, with guards for names that only look like
 a region (小区, 东区, 水乡人家).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-# GB/T 2260, level 1, short forms; and the cities of level 2 without their suffix.
-_PROVINCES: Final = (
-    "北京|天津|上海|重庆|河北|山西|辽宁|吉林|黑龙江|江苏|浙江|安徽|福建|江西|山东|河南|"
-    "湖北|湖南|广东|海南|四川|贵州|云南|陕西|甘肃|青海|台湾|内蒙古|广西|西藏|宁夏|新疆|"
-    "香港|澳门"
-)
-_CITIES: Final = (
-    "石家庄|唐山|秦皇岛|邯郸|邢台|保定|张家口|承德|沧州|廊坊|衡水|太原|大同|阳泉|长治|"
-    "晋城|朔州|晋中|运城|忻州|临汾|吕梁|呼和浩特|包头|乌海|赤峰|通辽|鄂尔多斯|呼伦贝尔|"
-    "巴彦淖尔|乌兰察布|沈阳|大连|鞍山|抚顺|本溪|丹东|锦州|营口|阜新|辽阳|盘锦|铁岭|朝阳|"
-    "葫芦岛|长春|吉林|四平|辽源|通化|白山|松原|白城|哈尔滨|齐齐哈尔|鸡西|鹤岗|双鸭山|大庆|"
-    "伊春|佳木斯|七台河|牡丹江|黑河|绥化|南京|无锡|徐州|常州|苏州|南通|连云港|淮安|盐城|"
-    "扬州|镇江|泰州|宿迁|杭州|宁波|温州|嘉兴|湖州|绍兴|金华|衢州|舟山|台州|丽水|合肥|"
-    "芜湖|蚌埠|淮南|马鞍山|淮北|铜陵|安庆|黄山|滁州|阜阳|宿州|六安|亳州|池州|宣城|福州|"
-    "厦门|莆田|三明|泉州|漳州|南平|龙岩|宁德|南昌|景德镇|萍乡|九江|新余|鹰潭|赣州|吉安|"
-    "宜春|抚州|上饶|济南|青岛|淄博|枣庄|东营|烟台|潍坊|济宁|泰安|威海|日照|临沂|德州|"
-    "聊城|滨州|菏泽|郑州|开封|洛阳|平顶山|安阳|鹤壁|新乡|焦作|濮阳|许昌|漯河|三门峡|南阳|"
-    "商丘|信阳|周口|驻马店|武汉|黄石|十堰|宜昌|襄阳|鄂州|荆门|孝感|荆州|黄冈|咸宁|随州|"
-    "长沙|株洲|湘潭|衡阳|邵阳|岳阳|常德|张家界|益阳|郴州|永州|怀化|娄底|广州|韶关|深圳|"
-    "珠海|汕头|佛山|江门|湛江|茂名|肇庆|惠州|梅州|汕尾|河源|阳江|清远|东莞|中山|潮州|"
-    "揭阳|云浮|南宁|柳州|桂林|梧州|北海|防城港|钦州|贵港|玉林|百色|贺州|河池|来宾|崇左|"
-    "海口|三亚|三沙|儋州|成都|自贡|攀枝花|泸州|德阳|绵阳|广元|遂宁|内江|乐山|南充|眉山|"
-    "宜宾|广安|达州|雅安|巴中|资阳|贵阳|六盘水|遵义|安顺|毕节|铜仁|昆明|曲靖|玉溪|保山|"
-    "昭通|丽江|普洱|临沧|拉萨|日喀则|昌都|林芝|山南|那曲|西安|铜川|宝鸡|咸阳|渭南|延安|"
-    "汉中|榆林|安康|商洛|兰州|嘉峪关|金昌|白银|天水|武威|张掖|平凉|酒泉|庆阳|定西|陇南|"
-    "西宁|海东|银川|石嘴山|吴忠|固原|中卫|乌鲁木齐|克拉玛依|吐鲁番|哈密|北京|天津|上海|重庆"
+from infra.admin_divisions import names_of
+
+# The peoples that name autonomous prefectures, with 族 or without: 恩施土家族苗族自治州, 博尔塔拉蒙古自治州.
+_PEOPLES: Final = (
+    "(?:(?:蒙古|回|藏|苗|彝|布依|朝鲜|侗|哈萨克|傣|傈僳|景颇|柯尔克孜|白|哈尼|壮|土家|羌|黎)族?)+"
 )
 
-_PREFECTURES: Final = (
-    "延边|恩施|湘西|阿坝|甘孜|凉山|黔西南|黔东南|黔南|楚雄|红河|文山|西双版纳|大理|德宏|怒江|迪庆|临夏|甘南|海北|黄南|"
-    "海南|果洛|玉树|海西|昌吉|博尔塔拉|巴音郭楞|克孜勒苏|伊犁"
+
+def _stems(names: Iterable[str], kinds: str) -> str:
+    """Names that end in one of the kinds, without it, as alternatives of a pattern, the longest first."""
+    stems = {found[1] for name in names if (found := re.fullmatch(f"([一-龥]{{2,}}?)(?:{kinds})", name))}
+    return "|".join(sorted(stems, key=lambda stem: (-len(stem), stem)))
+
+
+_PROVINCE_KINDS: Final = "省|市|壮族自治区|回族自治区|维吾尔自治区|自治区|特别行政区"
+_PROVINCES: Final = _stems(names_of("province"), _PROVINCE_KINDS)
+# People still write 襄樊市 and 下城区; without its 市 only a city of today is told from a compound.
+_CITIES: Final = _stems(names_of("city"), "市|地区|盟")
+_CITIES_NOW: Final = _stems(
+    names_of("city", only_current=True) | names_of("province", only_current=True), "市"
 )
+_PREFECTURES: Final = _stems(names_of("city"), f"{_PEOPLES}自治州")
 
 _PROVINCE: Final = re.compile(
     f"(?:{_PROVINCES})(?:省|市(?!区)|壮族自治区|回族自治区|维吾尔自治区|特别行政区|自治区)"
 )
-_PROVINCE_SHORT: Final = re.compile(f"(?:{_PROVINCES})(?=(?:{_CITIES}))")
-_CITY: Final = re.compile(f"(?:{_CITIES})(?:市|地区)|(?:{_PREFECTURES})州|[一-龥]{{2,9}}自治州")
-_CITY_SHORT: Final = re.compile(f"(?:{_CITIES})(?=[一-龥]{{1,3}}[区县市](?!号))")
+_PROVINCE_SHORT: Final = re.compile(f"(?:{_PROVINCES})(?=(?:{_CITIES_NOW}))")
+_CITY: Final = re.compile(f"(?:{_CITIES})(?:市|地区|盟)|(?:{_PREFECTURES})州|[一-龥]{{2,9}}自治州")
+_CITY_SHORT: Final = re.compile(f"(?:{_CITIES_NOW})(?=[一-龥]{{1,3}}[区县市](?!号))")
+# Without its 市 a city is one only before one of its counties or new districts: 中山花园小区 and 朝阳小区 are compounds.
+_COUNTIES: Final = names_of("county")
+_NEW_DISTRICT_SHORT: Final = re.compile(r"(?:[一-龥]{1,2}新|[一-龥]{0,2}开发|高新)区")
 _NO_COUNTY: Final = "小社园苑片校宅活属院老东西南北中新期组发甲乙丙丁戊己庚辛壬癸A-Z0-9一二三四五六七八九十"
-# Districts (GB/T 2260) that end like a part of a compound.
-_DIRECTED: Final = (
-    "河东|河西|河北|城东|城西|城中|城北|市中|市南|市北|渝中|渝北|江北|江南|江东|港北|港南|柳南|柳北|钦南|钦北|"
-    "孝南|桥东|桥西|路北|路南|丰南|涧西|吴中|海南|二七"
+# Districts that end like a part of a compound: 河东区, 桥西区.
+_DIRECTED: Final = _stems(
+    (name for name in names_of("county") if re.search(f"[{_NO_COUNTY}]区$", name)), "区"
 )
 _COUNTY: Final = re.compile(
     rf"(?:{_DIRECTED})区(?![\d号幢栋座内])|[一-龥]{{1,6}}?自治[县旗]|[一-龥]{{1,4}}?(?<![{_NO_COUNTY}])区(?![\d号幢栋座内])|[一-龥]{{2,4}}?[县旗]|[一-龥]{{2,4}}?市"
@@ -136,6 +129,8 @@ def _strip_upper(text: str, taken: dict[int, str]) -> str:
         found = pattern.match(text)
         if not found or not _leaves_an_address(text[found.end() :]):
             continue
+        if pattern is _CITY_SHORT and not _begins_with_county(text[found.end() :]):
+            continue
         # Below the city each level is there once; what looks like another one is a name (南镇大楼), unless repeated.
         if level > 1 and any(below >= level for below in taken) and taken.get(level) != found[0]:
             continue
@@ -148,6 +143,13 @@ def _strip_upper(text: str, taken: dict[int, str]) -> str:
                 del taken[below]
         text, taken[level] = text[found.end() :], found[0]
     return text
+
+
+def _begins_with_county(rest: str) -> bool:
+    return (
+        any(rest[:length] in _COUNTIES for length in range(2, 8))
+        or _NEW_DISTRICT_SHORT.match(rest) is not None
+    )
 
 
 def _is_surely_region(word: str, rest: str) -> bool:

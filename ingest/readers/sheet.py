@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 # What one cell may hold. Numbers of a spreadsheet stay numbers, so that an id in a number cell shows as one.
 Cell = str | int | float | bool | date | datetime | None
+
+_WHITE_SPACE = " \t\r\n\u3000\u00a0\ufeff\u200b"
 
 
 class UnreadableFile(Exception):
@@ -24,8 +27,7 @@ class UnreadableFile(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: its number as a person counts it, header included, and its cells from the first column on."""
 
     number: int
@@ -62,7 +64,7 @@ class Content:
 
 def is_blank(cells: tuple[Cell, ...]) -> bool:
     """Whether a row holds nothing but white space."""
-    return all(
-        cell is None or (isinstance(cell, str) and not cell.strip(" \t\r\n\u3000\u00a0\ufeff\u200b"))
-        for cell in cells
-    )
+    for cell in cells:
+        if cell is not None and not (isinstance(cell, str) and not cell.strip(_WHITE_SPACE)):
+            return False
+    return True

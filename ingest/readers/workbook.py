@@ -1,39 +1,31 @@
-"""Workbooks: xlsx, opened only after a look into the zip, never trusting what it says about its own size.
+"""Workbooks: xlsx, opened only after a look into the zip (``package``); the sheets of xls are read by the same hand.
 
-What is refused, each with its own sentence: other formats under the name, passwords, macros and links, zip bombs,
-DTDs, damage (reliability.md B03 to B11). Values are the cached ones; formulas are never run.
+Values are the cached ones; formulas are never run. Nothing about lists is said here.
 """
 
 from __future__ import annotations
 
+import gc
 import io
-import re
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from ingest.normalise.numbers import with_numbers_hidden
+from ingest.readers.package import MAX_COLUMNS, SheetPart, damaged, inspect_package
+from ingest.readers.passwords import needs_password
 from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
 
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
-MAX_UNPACKED_BYTES: Final = 300_000_000
-MAX_RATIO: Final = 200
-MAX_MEMBERS: Final = 2_000
-MAX_COLUMNS: Final = 256
-# calamine lays a sheet out as a full rectangle: one stray cell at XFD1048576 would take all memory (D14).
-_MAX_RECTANGLE: Final = 6_000_000
 
-_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ACTIVE_PARTS: Final = re.compile(
-    r"vbaProject|/externalLinks/|/embeddings/|/activeX/|xl/connections\.xml|/macrosheets/|/dialogsheets/",
-    re.IGNORECASE,
-)
-_CELL: Final = re.compile(rb"<(?:\w+:)?c\b[^>]*?\br=\"([A-Z]{1,3})(\d{1,7})\"[^>]*?(/?)>")
-_DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+# What calamine gives that is a cell as it stands; an empty cell is an empty text.
+_PLAIN: Final = frozenset({str, bool, date, datetime})
 
 
 def read_workbook(content: bytes) -> Content:
@@ -42,156 +34,162 @@ def read_workbook(content: bytes) -> Content:
     Raises:
         UnreadableFile: With the reason for the supplier.
     """
-    from python_calamine import SheetVisibleEnum
-
-    if content.startswith(_OLE):
-        raise _refuse_ole(content)
-    if not content.startswith(b"PK\x03\x04"):
-        raise UnreadableFile(
-            "not_a_workbook",
-            "文件名是 Excel 工作簿，内容却不是。请用 Excel 或 WPS 打开后另存为 xlsx 重新报送。",
-        )
-    far_sheets = _inspect_zip(content)
-    workbook = _open(content)
-    metadata = workbook.sheets_metadata
-    visible = {meta.name: meta.visible == SheetVisibleEnum.Visible for meta in metadata}
-    worksheets = [meta.name for meta in metadata if "WorkSheet" in str(meta.typ)]
-    if not worksheets:
-        raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把清单放在第一张工作表后重新报送。")
-    streamed = _StreamedWorkbook(content) if far_sheets else None
+    package = inspect_package(content)
+    workbook = open_calamine(content)
+    parts = _sheet_parts(content)
+    facts = {name: package.sheets[part] for name, part in parts.items() if part in package.sheets}
+    far = {name for name, part in facts.items() if part.is_far}
+    streamed = _StreamedWorkbook(content) if far else None
     sheets = []
-    titles: set[str] = set()
-    for position, name in enumerate(worksheets, start=1):
-        # The sheet's name is stored and shown; an id in it is not.
-        title = with_numbers_hidden(name)
-        title = f"{title}（{position}）" if title in titles else title
-        titles.add(title)
-        if streamed is not None and name in streamed.far(far_sheets):
-            sheet = streamed.read(name, is_hidden=not visible[name])
+    for name in worksheet_names(workbook):
+        part = facts.get(name, SheetPart())
+        if streamed is not None and name in far:
+            sheet = streamed.read(name)
         else:
-            sheet = _read_sheet(workbook, name, is_hidden=not visible[name])
-        sheets.append(replace(sheet, name=title if len(metadata) > 1 else "", title=title))
-    return Content(sheets, {"格式": "xlsx"})
+            sheet = read_calamine_sheet(workbook, name, part.patches)
+        notes = (*sheet.notes, *(("有隐藏的行或列，已照常读取",) if part.has_hidden else ()))
+        sheets.append(replace(sheet, notes=notes))
+    if package.extras:
+        extras = f"工作簿里的{'、'.join(package.extras)}没有读取"
+        sheets[0] = replace(sheets[0], notes=(*sheets[0].notes, extras))
+    return Content(with_titles(sheets, workbook), {"格式": "xlsx"})
 
 
-def _refuse_ole(content: bytes) -> UnreadableFile:
-    """Old Office container: an encrypted workbook, or the .xls of before 2007."""
-    import olefile
+def open_calamine(content: bytes) -> CalamineWorkbook:
+    """The workbook as calamine opens it.
 
-    try:
-        with olefile.OleFileIO(io.BytesIO(content)) as container:
-            names = {"/".join(entry) for entry in container.listdir()}
-    except (OSError, ValueError, IndexError, TypeError):
-        names = set()
-    if any("Encrypt" in name or name == "DataSpaces" for name in names):
-        return UnreadableFile(
-            "password_protected", "工作簿设有打开密码。请取消密码后重新报送；不要另行发送密码。"
-        )
-    return UnreadableFile(
-        "old_workbook_format",
-        "文件是旧版 Excel（.xls）或其他 Office 文档。请用 Excel 或 WPS 另存为 xlsx 后重新报送。",
-    )
+    Raises:
+        UnreadableFile: It is damaged or has a password.
+    """
+    from python_calamine import CalamineWorkbook
 
-
-def _inspect_zip(content: bytes) -> set[str]:
-    """Check the zip before any parser sees it; return the sheet parts whose cells lie too far apart."""
-    far: set[str] = set()
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-            names = [member.filename for member in members]
-            if len(members) > MAX_MEMBERS or len(set(names)) < len(names):
-                raise _damaged()
-            if any(name.startswith("/") or ".." in name.split("/") for name in names):
-                raise _damaged()
-            if any(member.flag_bits & 0x1 for member in members):
-                raise UnreadableFile("password_protected", "压缩包设有密码。请取消密码后重新报送。")
-            if any(_ACTIVE_PARTS.search(f"/{name}") for name in names):
-                raise UnreadableFile(
-                    "active_content",
-                    "工作簿含宏、外部链接或嵌入对象。请另存为不含宏的 xlsx（只留数值）后重新报送。",
-                )
-            if "xl/workbook.xml" not in names:
-                if "xl/workbook.bin" in names:
-                    raise UnreadableFile(
-                        "old_workbook_format", "文件是 xlsb 格式。请另存为 xlsx 后重新报送。"
-                    )
-                raise UnreadableFile(
-                    "not_a_workbook", "文件是压缩包，不是 Excel 工作簿。请另存为 xlsx 后重新报送。"
-                )
-            declared = sum(member.file_size for member in members)
-            if declared > MAX_UNPACKED_BYTES or declared > MAX_RATIO * max(len(content), 10_000):
-                raise _bomb()
-            for member in members:
-                if not member.filename.endswith((".xml", ".rels")):
-                    continue
-                with archive.open(member) as part:
-                    data = part.read(member.file_size + 1)  # never more than was declared
-                if len(data) > member.file_size:
-                    raise _bomb()
-                if _DOCTYPE.search(data):
-                    raise UnreadableFile(
-                        "dtd_not_allowed",
-                        "工作簿含文档类型定义，可能被改动过。请用 Excel 或 WPS 另存为 xlsx 后重新报送。",
-                    )
-                if member.filename.startswith("xl/worksheets/") and _is_far(data):
-                    far.add(member.filename)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError, RuntimeError):
-        raise _damaged() from None
-    return far
-
-
-def _is_far(sheet_xml: bytes) -> bool:
-    rows, columns = 0, 0
-    for letters, number, empty in _CELL.findall(sheet_xml):
-        if not empty:
-            rows, columns = max(rows, int(number)), max(columns, _column_number(letters))
-    return rows * columns > _MAX_RECTANGLE or columns > MAX_COLUMNS
-
-
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
-def _open(content: bytes) -> CalamineWorkbook:
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
-
-    try:
+    with _calamine_errors():
         return CalamineWorkbook.from_filelike(io.BytesIO(content))
+
+
+@contextmanager
+def _calamine_errors() -> Iterator[None]:
+    """Turn what the Rust parser raises on broken files into refusals."""
+    from python_calamine import CalamineError, PasswordError
+
+    try:
+        yield
     except PasswordError:
-        raise UnreadableFile("password_protected", "工作簿设有打开密码。请取消密码后重新报送。") from None
+        raise needs_password() from None
     except (CalamineError, OSError, ValueError):
-        raise _damaged() from None
+        raise damaged() from None
     except BaseException as error:
         # A panic of the Rust parser derives from BaseException and has no importable class.
         if type(error).__name__ != "PanicException":
             raise
-        raise _damaged() from None
+        raise damaged() from None
 
 
-def _read_sheet(workbook: CalamineWorkbook, name: str, *, is_hidden: bool) -> Sheet:
-    from python_calamine import CalamineError
+def worksheet_names(workbook: CalamineWorkbook) -> list[str]:
+    """Names of the sheets that hold cells, in order.
+
+    Raises:
+        UnreadableFile: There is none.
+    """
+    names = [meta.name for meta in workbook.sheets_metadata if "WorkSheet" in str(meta.typ)]
+    if not names:
+        raise UnreadableFile("no_sheet", "工作簿里没有数据表。请把清单放在第一张工作表后重新报送。")
+    return names
+
+
+def with_titles(sheets: list[Sheet], workbook: CalamineWorkbook) -> list[Sheet]:
+    """The sheets under the names that are stored and shown, ids hidden in them; with what the workbook hides marked."""
+    from python_calamine import SheetVisibleEnum
+
+    metadata = workbook.sheets_metadata
+    visible = {meta.name: meta.visible == SheetVisibleEnum.Visible for meta in metadata}
+    titled: list[Sheet] = []
+    titles: set[str] = set()
+    for position, sheet in enumerate(sheets, start=1):
+        title = with_numbers_hidden(sheet.name)
+        title = f"{title}（{position}）" if title in titles else title
+        titles.add(title)
+        name = title if len(metadata) > 1 else ""
+        titled.append(replace(sheet, name=name, title=title, is_hidden=not visible[sheet.name]))
+    return titled
+
+
+def read_calamine_sheet(
+    workbook: CalamineWorkbook, name: str, patches: Mapping[tuple[int, int], str]
+) -> Sheet:
+    """One sheet of an xlsx or xls workbook.
+
+    Args:
+        patches: What stands in cells that calamine gives as empty, by (row number, column position).
+    """
+    with _calamine_errors():
+        sheet = workbook.get_sheet_by_name(name)  # parses the sheet
+        raw_rows = sheet.iter_rows()
+        merges = sheet.merged_cell_ranges or []
+    start = sheet.start[1] if sheet.start else 0
+    rows = _rows(raw_rows, (None,) * start, patches)
+    vertical = tuple((first[1], first[0] + 1, last[0] + 1) for first, last in merges if last[0] > first[0])
+    return Sheet(name, rows, vertical_merges=vertical)
+
+
+def _rows(
+    raw_rows: Iterable[list[Any]], padding: tuple[Cell, ...], patches: Mapping[tuple[int, int], str]
+) -> list[Row]:
+    """The rows that are not blank. `padding` stands for the columns left of the first filled one."""
+    patched_rows = {number for number, _ in patches}
+    rows = []
+    # Millions of new objects and not one cycle: the collector would look through all of them again and again.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for number, raw in enumerate(raw_rows, start=1):
+            cells = tuple([value if value.__class__ in _PLAIN else as_cell(value) for value in raw])
+            if padding:
+                cells = padding + cells
+            if number in patched_rows:
+                cells = _patched(number, cells, patches)
+            if not is_blank(cells):
+                rows.append(Row(number, cells))
+    finally:
+        if was_enabled:
+            gc.enable()
+    return rows
+
+
+def _patched(
+    number: int, cells: tuple[Cell, ...], patches: Mapping[tuple[int, int], str]
+) -> tuple[Cell, ...]:
+    changed = list(cells)
+    for position in range(MAX_COLUMNS):
+        text = patches.get((number, position))
+        if text is not None:
+            changed.extend([None] * (position + 1 - len(changed)))
+            changed[position] = text
+    return tuple(changed)
+
+
+def _sheet_parts(content: bytes) -> dict[str, str]:
+    """Part of the zip that holds each sheet, by the sheet's name; calamine does not tell."""
+    import posixpath
+
+    from defusedxml.ElementTree import fromstring
 
     try:
-        sheet = workbook.get_sheet_by_name(name)  # parses the head of its part
-        raw_rows = sheet.to_python(skip_empty_area=False)
-        merges = sheet.merged_cell_ranges or []
-    except (CalamineError, ValueError):
-        raise _damaged() from None
-    rows = []
-    for number, raw in enumerate(raw_rows, start=1):
-        cells = tuple(_cell(value) for value in raw)
-        if not is_blank(cells):
-            rows.append(Row(number, cells))
-    vertical = tuple(
-        (first[1], first[0] + 1, last[0] + 1)
-        for first, last in merges
-        if first[1] == last[1] and last[0] > first[0]
-    )
-    return Sheet(name, rows, is_hidden=is_hidden, vertical_merges=vertical)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            book = fromstring(archive.read("xl/workbook.xml"))
+            relations = fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+    except (SyntaxError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise damaged() from None
+    targets = {
+        entry.get("Id"): posixpath.normpath(posixpath.join("/xl", entry.get("Target") or "")).lstrip("/")
+        for entry in relations
+    }
+    parts = {}
+    for entry in book.iter():
+        if entry.tag.rpartition("}")[2] == "sheet":
+            number = next((value for key, value in entry.attrib.items() if key.endswith("}id")), None)
+            parts[entry.get("name") or ""] = targets.get(number, "")
+    return parts
 
 
 class _StreamedWorkbook:
@@ -204,17 +202,9 @@ class _StreamedWorkbook:
         try:
             self._book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         except (InvalidFileException, KeyError, ValueError, OSError):
-            raise _damaged() from None
+            raise damaged() from None
 
-    def far(self, parts: set[str]) -> set[str]:
-        """Names of the sheets stored in these parts of the zip."""
-        return {
-            sheet.title
-            for sheet in self._book.worksheets
-            if getattr(sheet, "_worksheet_path", "").lstrip("/") in parts
-        }
-
-    def read(self, name: str, *, is_hidden: bool) -> Sheet:
+    def read(self, name: str) -> Sheet:
         """One sheet, its first 256 columns."""
         sheet = self._book[name]
         sheet.reset_dimensions()
@@ -222,35 +212,21 @@ class _StreamedWorkbook:
         try:
             for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
                 cut = cut or any(value is not None for value in values[MAX_COLUMNS:])
-                cells = tuple(_cell(value) for value in values[:MAX_COLUMNS])
+                cells = tuple(as_cell(value) for value in values[:MAX_COLUMNS])
                 if not is_blank(cells):
                     rows.append(Row(number, cells))
         except (SyntaxError, KeyError, ValueError):  # the XML parser's errors are SyntaxErrors
-            raise _damaged() from None
+            raise damaged() from None
         notes = (f"第 {MAX_COLUMNS} 列以后有孤立的单元格，已略过",) if cut else ()
-        return Sheet(name, rows, is_hidden=is_hidden, notes=notes)
+        return Sheet(name, rows, notes=notes)
 
 
-def _cell(value: object) -> Cell:
+def as_cell(value: object) -> Cell:
+    """What a spreadsheet's cell holds: whole numbers that are exact as such, times as text."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and -1e15 < value < 1e15 else value
     if value is None or value == "":
         return None
-    if isinstance(value, bool | str | datetime | date | int):
+    if isinstance(value, str | date | int):
         return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1e15 else value
-    if isinstance(value, time | timedelta):
-        return str(value)
     return str(value)
-
-
-def _damaged() -> UnreadableFile:
-    return UnreadableFile(
-        "damaged_workbook",
-        "工作簿已损坏或不完整，打不开。请用 Excel 或 WPS 打开检查，另存为 xlsx 后重新报送。",
-    )
-
-
-def _bomb() -> UnreadableFile:
-    return UnreadableFile(
-        "too_large_unpacked", "工作簿解开后大得异常。请删去多余的格式和空白行列，另存为 xlsx 后重新报送。"
-    )

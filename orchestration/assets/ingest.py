@@ -9,9 +9,10 @@ from sqlalchemy import text
 
 from infra.clock import business_today, parse_date, utc_now
 from infra.mail import MailTransport
+from ingest.addresses.learning import propose_entries
+from ingest.addresses.rekeying import rekey_addresses
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
-from ingest.receipts import write_missing_receipts
 from orchestration import progress, runs
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
@@ -103,7 +104,8 @@ def deliveries(
         as_of=runs.current_as_of(platform.engine),
         on_progress=progress.step,
     )
-    write_missing_receipts(platform.engine, settings.home / "receipts")
+    rekey_addresses(platform.engine, CONTRACTS)
+    open_count = propose_entries(platform.engine, CONTRACTS)
     context.log.info("deliveries taken in: %d", len(outcomes))
     counted = runs.delivery_totals(platform.engine)
     rows = "\n".join(
@@ -119,6 +121,7 @@ def deliveries(
             "隔离行数": sum(o.quarantined_count for o in outcomes),
             "扣留来件数": sum(o.status == "held" for o in outcomes),
             "拒收来件数": sum(o.status == "refused" for o in outcomes),
+            "待定的地名库建议": open_count,
             "本次来件": dg.MetadataValue.md(
                 f"| 来件编号 | 清单 | 状态 | 行数 | 接收 | 隔离 |\n|---|---|---|---|---|---|\n{rows}"
                 if rows

@@ -10,7 +10,7 @@ from orchestration.groups import LINKAGE
 from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
 
-RECORDS = [dg.AssetKey(["staging", "int_person_record"]), dg.AssetKey(["staging", "int_visit"])]
+RECORDS = [dg.AssetKey(["staging", "int_person_record"]), dg.AssetKey(["staging", "int_household_record"])]
 DESCRIPTIONS = {
     "record_link": "每条来源记录属于哪个人、哪一户，由哪条规则、以多大把握判定。",
     "household_membership": "人在各居住家庭中的起止日期。",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from linkage import model
 from linkage.doors import add_doors
 from linkage.persons import link_persons
-from linkage.records import judge_ids, open_ids, read_person_records, read_visits
+from linkage.records import judge_ids, open_ids, read_household_records, read_person_records
 from linkage.run import link
 from tests.bench import floors
 from tests.bench.measure import Cost, best
@@ -78,7 +78,7 @@ def read_records(bench: Bench) -> pl.DataFrame:
     with bench.platform.engine.connect() as connection:
         raw: Any = connection.connection.driver_connection
         records = judge_ids(open_ids(read_person_records(raw), bench.platform.protector))
-        records, _ = add_doors(records, read_visits(raw))
+        records, _ = add_doors(records, read_household_records(raw))
     return records.sort("record_id")
 
 

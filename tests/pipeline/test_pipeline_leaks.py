@@ -324,7 +324,7 @@ def test_the_scanner_looks_into(troubled, sample_scanner, place):
                 connection.execute("drop table public.planted")
     else:
         target = {
-            "home": home.folder / "home" / "receipts" / "health" / "planted.txt",
+            "home": home.folder / "home" / "outbox" / "health" / "planted.txt",
             "server log": home.folder / "home" / "postgres" / "planted.log",
             "work sheets": home.folder / "audits" / "planted.csv",
             "crosswalk": home.folder / "crosswalk.csv",

@@ -21,9 +21,10 @@ def keys(defs: dg.Definitions, schema: str) -> set[str]:
 def test_the_stations_stand_in_the_graph(defs):
     contracts = load_contracts()
     assert keys(defs, "raw") == set(contracts)
-    assert keys(defs, "ops") == {"refresh", "delivery"}
+    assert keys(defs, "ops") == {"refresh", "delivery", "delivery_due", "receipt"}
     assert keys(defs, "staging") >= {f"stg_{c.department}__{code}" for code, c in contracts.items()} | {
         "int_person_record",
+        "int_household_record",
         "int_visit",
     }
     assert keys(defs, "linkage") == {"record_link", "household_membership", "identity_event"}
@@ -35,7 +36,7 @@ def test_the_stations_stand_in_the_graph(defs):
         "source_record",
         "id_history",
     }
-    assert keys(defs, "quality") == {"check_result", "verdict"}
+    assert keys(defs, "quality") == {"check_result", "verdict", "supplier_scorecard"}
     assert keys(defs, "published") == {"release"}
     assert keys(defs, "release") == {"archive"}
 

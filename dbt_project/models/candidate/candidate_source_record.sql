@@ -22,7 +22,7 @@ accepted_rows as (
         file_name,
         sheet_name,
         row_number
-    from {{ ref('int_visit') }}
+    from {{ ref('int_household_record') }}
 
 ),
 

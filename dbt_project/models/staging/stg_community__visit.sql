@@ -28,6 +28,7 @@ select
     head_name,
     head_name_key,
     head_name_pinyin,
+    head_name_key as contact_name_key,
     address,
     address_key,
     address_status,
@@ -44,6 +45,9 @@ select
     problem_count,
     satisfaction_score,
     remark_encrypted,
+
+    -- time
+    least(coalesce((visited_at at time zone 'Asia/Shanghai')::date, snapshot_date), snapshot_date) as evidence_date,
 
     -- currency
     -- the last row of its number: a later one corrects it

@@ -128,6 +128,11 @@ def son(**others: Any) -> dict[str, Any]:
     return person("陈小明", date(1980, 5, 3), "1", **others)
 
 
+def without_sex(row: dict[str, Any]) -> dict[str, Any]:
+    """A list that does not ask for the sex."""
+    return {name: value for name, value in row.items() if name != "sex_code"}
+
+
 def deliver(
     connection: Connection,
     list_code: str,
@@ -242,6 +247,13 @@ def make_street(connection: Connection) -> None:
     deliver(
         connection, "visit", date(2026, 8, 13), {"v2": {**visit, "visit_outcome_code": "1", "visited_at": at}}
     )
+    problem = {"source_household_no": "WJ1", "problem_no": "W1", "stage_code": "2", "stage_at": at}
+    deliver(connection, "problem", date(2026, 8, 14), {"p1": problem})
+    need = {"source_household_no": "WJ1", "need_code": "YL01", "recorded_date": date(2026, 8, 10)}
+    nobody = {"id_no_kind": "missing", "phone_kind": "missing"}
+    deliver(
+        connection, "need", date(2026, 8, 15), {"n1": without_sex(chen(**need)), "n2": {**need, **nobody}}
+    )
     deliver(
         connection,
         "audit_return",
@@ -249,11 +261,11 @@ def make_street(connection: Connection) -> None:
         {"a1": {"audit_no": "C1", "field_code": "phone", "outcome_code": "correct", "household_id": DOOR_12}},
     )
 
-    persons = {CHEN: (DOOR_12, "r1 r4 l1 f1"), LIN: (DOOR_12, "r2 l2 d1"), SON: (DOOR_15, "r3 r5")}
+    persons = {CHEN: (DOOR_12, "r1 r4 l1 f1 n1"), LIN: (DOOR_12, "r2 l2 d1"), SON: (DOOR_15, "r3 r5")}
     for person_id, (household_id, records) in persons.items():
         for record_id in records.split():
             link(connection, record_id, person_id, household_id)
-    for record_id in ("v1", "v2"):
+    for record_id in ("v1", "v2", "p1", "n2"):
         link(connection, record_id, None, DOOR_12)
     moved = date(2026, 7, 25)
     for person_id, household_id, valid_from, valid_to in (
@@ -285,6 +297,8 @@ def link(connection: Connection, record_id: str, person_id: str | None, househol
         "d": "disabled",
         "f": "family_doctor",
         "v": "visit",
+        "p": "problem",
+        "n": "need",
     }
     code = list_code[record_id[0]]
     connection.execute(
@@ -457,7 +471,7 @@ def test_flags_come_from_loaded_lists_only(built, engine):
         " has_family_doctor, list_count, source_record_count from candidate.person order by person_id",
     )
     assert [tuple(row.values()) for row in flags] == [
-        (CHEN, True, False, None, None, True, 3, 4),
+        (CHEN, True, False, None, None, True, 4, 5),
         (LIN, True, True, "4", "2", False, 3, 3),
         (SON, False, False, None, None, False, 1, 2),
     ]
@@ -470,11 +484,11 @@ def test_ciphertext_keeps_the_record_it_opens_with(built, engine):
         "c",
         "138****0001",
     )
-    assert found["id_no_record_id"] in {"r1", "r4", "l1", "f1"}
+    assert found["id_no_record_id"] in {"r1", "r4", "l1", "f1", "n1"}
     assert found["id_no_encrypted"] == "ciphertext of 陈 明"
 
 
-def test_source_record_holds_every_accepted_row_of_persons_and_visits(built, engine):
+def test_source_record_holds_every_accepted_row_of_persons_and_households(built, engine):
     found = rows_of(engine, "select list_code, count(*) as n from candidate.source_record group by list_code")
     assert {row["list_code"]: row["n"] for row in found} == {
         "household_register": 5,
@@ -482,7 +496,17 @@ def test_source_record_holds_every_accepted_row_of_persons_and_visits(built, eng
         "disabled": 1,
         "family_doctor": 1,
         "visit": 2,
+        "problem": 1,
+        "need": 2,
     }
+    need = "select record_id, names_person from staging.stg_community__need order by 1"
+    assert [tuple(row.values()) for row in rows_of(engine, need)] == [("n1", True), ("n2", False)]
+    persons = rows_of(engine, "select record_id from staging.int_person_record where list_code = 'need'")
+    families = rows_of(
+        engine, "select record_id from staging.int_household_record where list_code <> 'visit'"
+    )
+    assert [row["record_id"] for row in persons] == ["n1"]
+    assert {row["record_id"] for row in families} == {"n2", "p1"}
 
 
 # ---------------------------------------------------------------------------------------------- runs and failures

@@ -139,7 +139,14 @@ def test_the_receipt_says_who_refused_and_lists_what_was_wrong_not_every_row(hel
 
 
 def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_path, monkeypatch, ask):
-    settings = SimpleNamespace(home=tmp_path)
+    settings = SimpleNamespace(
+        home=tmp_path,
+        outbox=tmp_path / "outbox",
+        suppliers=None,
+        smtp_url=None,
+        mail_from=None,
+        alert_recipients=(),
+    )
     platform = SimpleNamespace(engine=warehouse.engine, settings=settings)
     monkeypatch.setattr("orchestration.platform.open_platform", lambda: platform)
     done = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲"])
@@ -148,7 +155,7 @@ def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_
     assert done.exit_code == 0
     assert f"来件 {held} 已由 数据员甲 拒收" in done.output
     assert ask("select status from ops.delivery where delivery_id = :id", id=held) == [("refused",)]
-    (receipt,) = (tmp_path / "receipts").rglob(f"回执-{held}-*.xlsx")
+    (receipt,) = (tmp_path / "outbox").rglob(f"回执-{held}-*.xlsx")
     assert dict(openpyxl.load_workbook(receipt)["回执"].iter_rows(values_only=True))["处理结果"] == "拒收"
     again = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
     assert again.exit_code == 1

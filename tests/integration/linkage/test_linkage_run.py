@@ -31,12 +31,11 @@ create table staging.int_person_record (
     relation_code text, is_head boolean
 )
 """
-VISIT_TABLE = """
-create table staging.int_visit (
-    record_id text primary key, list_code text, delivery_id bigint, snapshot_date date, visit_no text,
-    source_household_no text, head_name text, head_name_key text, address_key text, address_status text,
-    address_compound text, address_building text, address_unit text, address_room text, community_name text,
-    visited_at timestamptz
+HOUSEHOLD_TABLE = """
+create table staging.int_household_record (
+    record_id text primary key, list_code text, delivery_id bigint, snapshot_date date, evidence_date date,
+    source_household_no text, contact_name_key text, address_key text, address_status text,
+    address_compound text, address_building text, address_unit text, address_room text, community_name text
 )
 """
 STREETS = ("望江家园", "清水苑", "莫邪塘")
@@ -82,14 +81,12 @@ def load(
         row["id_no_encrypted"] = protector.encrypt(id_no, f"id_no|{row['record_id']}") if id_no else None
         row["phone_token"] = protector.token("phone", row["phone_token"]) if row["phone_token"] else None
     visits = [dict(row) for row in records.visits]
-    for row in visits:
-        row["visited_at"] = f"{row.pop('visited_date')} 10:00+08"
     rng = random.Random(shuffle)
     with warehouse.engine.begin() as connection:
         connection.exec_driver_sql("create schema if not exists staging")
         for table, ddl, rows in (
             ("int_person_record", PERSON_TABLE, persons),
-            ("int_visit", VISIT_TABLE, visits),
+            ("int_household_record", HOUSEHOLD_TABLE, visits),
         ):
             connection.exec_driver_sql(f"drop table if exists staging.{table}")
             connection.exec_driver_sql(ddl)
@@ -139,7 +136,7 @@ def test_every_record_is_linked_once_and_people_and_homes_are_right(
     assert summary.record_count == len(records.persons) + len(records.visits)
     assert summary.duplicate_count == len(records.persons) - 120
     assert summary.minted_count == 160
-    assert summary.unplaced_visit_count == 0
+    assert summary.unplaced_count == 0
     assert steps[0][1:] == (0, 5)
     assert steps[-1][1:] == (5, 5)
     links = rows(warehouse, "select record_id, list_code, person_id, household_id from linkage.record_link")

@@ -291,6 +291,9 @@ create table staging.int_person_record (
     record_id text, list_code text, delivery_id bigint, snapshot_date date, evidence_date date,
     person_name text, id_no_kind text, birth_date date
 );
+create table staging.int_household_record (
+    record_id text, list_code text, delivery_id bigint, snapshot_date date, evidence_date date
+);
 create table staging.int_visit (
     record_id text, delivery_id bigint, visited_at timestamptz, entered_at timestamptz
 );

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from linkage.doors import add_doors
+from linkage.household_records import link_household_records
 from linkage.households import HouseholdLinks, link_households
-from linkage.visits import link_visits
 from tests.hand_made_records import AUGUST, OCTOBER, SEPTEMBER, Records
 
 HOME, ELSEWHERE = "望江家园|1|2|301", "清水苑|9|1|1204"
@@ -52,7 +52,7 @@ class Street(Records):
 
     def visited(self) -> list[tuple[int | None, str]]:
         persons, visits = self.located()
-        found = link_visits(visits, persons, link_households(persons))
+        found = link_household_records(visits, persons, link_households(persons))
         order = [row["record_id"] for row in self.visits]
         rows = {row["record_id"]: (row["household"], row["link_rule"]) for row in found.to_dicts()}
         return [rows[record] for record in order]
@@ -268,7 +268,7 @@ def test_two_households_with_the_heads_name_leave_a_vague_visit_open() -> None:
     links = dataclasses.replace(link_households(records), current=apart)
     street.visit(head="甲", door="望江家园|1||")
     visits = street.located()[1]
-    assert link_visits(visits, twice, links)["link_rule"].to_list() == ["unknown_household"]
+    assert link_household_records(visits, twice, links)["link_rule"].to_list() == ["unknown_household"]
 
 
 def test_a_number_that_neither_name_nor_door_supports_is_the_slip() -> None:
@@ -339,7 +339,7 @@ def test_everybody_has_exactly_one_current_household_and_memberships_do_not_over
         shuffled = link_households(again)
         for name in ("current", "memberships", "evidence", "numbers", "doors"):
             assert getattr(shuffled, name).equals(getattr(links, name)), name
-        assert link_visits(visits, located, links).is_empty()
+        assert link_household_records(visits, located, links).is_empty()
 
 
 def test_a_family_registered_day_by_day_has_lived_together_since_the_first() -> None:

@@ -1,0 +1,119 @@
+"""What the mails about receipts and due dates say: to a department, and to data staff.
+
+As in `quality.messages`, which builds the mails: nothing is looked up here, deliveries are list and number, never a file
+name, and text of others is folded to one line and capped.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from infra.clock import BUSINESS_ZONE
+from quality.wording import one_line
+
+LISTED_ITEMS: Final = 30
+_KINDS_OF_A_RECEIPT: Final = 5
+_TEXT_LENGTH: Final = 400
+_RED, _AMBER, _GREEN = "#b42318", "#b54708", "#1f6f43"
+STATUS_NAMES: Final = {"loaded": "接收", "held": "扣留", "refused": "拒收", "duplicate": "重复"}
+_STATUS_COLOURS: Final = {"loaded": _GREEN, "held": _AMBER, "refused": _RED, "duplicate": "#52606d"}
+_DUE_NAMES: Final = {"late": "迟报", "missing": "逾期未报", "pending": "即将到期"}
+_BANNER: Final = "数据报送回执"
+
+
+def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Headline and context of a mail to a department."""
+    receipts, dues = payload["receipts"], payload["dues"]
+    name = one_line(payload["department_name"], 40)
+    unused_count = sum(item["status"] in ("held", "refused") for item in receipts)
+    missing_count = sum(item["status"] == "missing" for item in dues)
+    said = []
+    if len(receipts) == 1:
+        only = receipts[0]
+        said.append(
+            f"{one_line(only['list_title'], 40)}来件 {only['delivery_id']} 的回执：{STATUS_NAMES[only['status']]}"
+        )
+    elif receipts:
+        said.append(f"{len(receipts)} 件来件的回执" + (f"，{unused_count} 件未使用" if unused_count else ""))
+    if dues:
+        said.append(f"{missing_count} 份清单逾期未报" if missing_count else f"{len(dues)} 份清单即将到期")
+    steps = []
+    if any(_needs_mending(item) for item in receipts):
+        steps.append("打开回执，先看“问题汇总”，再按“逐行问题”中的行号和“怎样改”在原表中改正。")
+        steps.append("有行没有使用的，改正后把整份文件重新放入清单的文件夹；只有提示的，下次报送时一并改好。")
+    if dues:
+        steps.append("把清单文件放入来件文件夹中本部门、本清单的文件夹；确无变化也请照常报送。")
+    shown = receipts[-LISTED_ITEMS:]
+    return "；".join(said), {
+        "banner": _BANNER,
+        "accent": _RED
+        if missing_count or any(item["status"] == "refused" for item in receipts)
+        else (_AMBER if unused_count or dues else _GREEN),
+        "department_name": name,
+        "receipts": [_receipt(item) for item in shown],
+        "more_count": len(receipts) - len(shown),
+        "dues": [_due(item) for item in dues[:LISTED_ITEMS]],
+        "more_due_count": max(0, len(dues) - LISTED_ITEMS),
+        "next_steps": steps or ["没有需要改正的地方，回执请留存。"],
+    }
+
+
+def due_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Headline and context of a mail to data staff about late and missing lists."""
+    items = payload["items"]
+    missing_count = sum(item["status"] == "missing" for item in items)
+    late_count = len(items) - missing_count
+    if len(items) == 1:
+        headline = f"{one_line(items[0]['list_title'], 40)}{_DUE_NAMES[items[0]['status']]}"
+    else:
+        parts = [f"{missing_count} 份清单逾期未报"] if missing_count else []
+        parts += [f"{late_count} 份迟报"] if late_count else []
+        headline = "，".join(parts)
+    return headline, {
+        "accent": _RED if missing_count else _AMBER,
+        "as_of": payload["as_of"],
+        "missing_count": missing_count,
+        "late_count": late_count,
+        "items": [_due(item) for item in items[:LISTED_ITEMS]],
+        "more_count": max(0, len(items) - LISTED_ITEMS),
+    }
+
+
+def _needs_mending(item: Mapping[str, Any]) -> bool:
+    return item["status"] in ("held", "refused") or bool(item["warning_count"] or item["kinds"])
+
+
+def _receipt(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "delivery_id": item["delivery_id"],
+        "version": item["version"],
+        "list_title": one_line(item["list_title"], 40),
+        "status_name": STATUS_NAMES[item["status"]],
+        "colour": _STATUS_COLOURS[item["status"]],
+        "reason": one_line(item["reason"] or "", _TEXT_LENGTH),
+        "row_count": item["row_count"],
+        "accepted_count": item["accepted_count"],
+        "quarantined_count": item["quarantined_count"],
+        "warning_count": item["warning_count"],
+        "received_at": f"{datetime.fromisoformat(item['received_at']).astimezone(BUSINESS_ZONE):%Y-%m-%d %H:%M}",
+        "kinds": [
+            f"{kind['count']} 条："
+            + (f"“{one_line(kind['header'], 40)}”" if kind["header"] else "")
+            + one_line(f"{kind['problem']}。{kind['remedy']}。", _TEXT_LENGTH)
+            for kind in item["kinds"][:_KINDS_OF_A_RECEIPT]
+        ],
+    }
+
+
+def _due(item: Mapping[str, Any]) -> dict[str, Any]:
+    first, last = date.fromisoformat(item["first_day"]), date.fromisoformat(item["last_day"])
+    period = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} 至 {last:%Y-%m-%d}"
+    return {
+        "list_title": one_line(item["list_title"], 40),
+        "status_name": _DUE_NAMES[item["status"]],
+        "colour": {"missing": _RED, "late": _AMBER, "pending": _AMBER}[item["status"]],
+        "period": period,
+        "due_date": item["due_date"] + ("（暂定）" if item["is_provisional"] else ""),
+        "days_late": item["days_late"],
+        "delivery_id": item["delivery_id"],
+    }
