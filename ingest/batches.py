@@ -7,15 +7,24 @@ trusted with more than ``marshal``. What becomes of a row is the same in either 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from ingest.contract import Contract
 from ingest.headers import Header, normalise_header
-from ingest.layout import Layout, SourceRow, TableRows, Tables, is_repeated_header, source_rows, total_word
+from ingest.layout import (
+    Blocks,
+    Layout,
+    SourceRow,
+    TableRows,
+    Tables,
+    is_repeated_header,
+    source_rows,
+    total_word,
+)
 from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.delimited import StreamedRows
 from ingest.readers.sheet import Cell, Row, is_blank
@@ -27,6 +36,8 @@ _BEGINNINGS: Final = frozenset(
     "\"＂'＇/／同上〃″\u2032\xad\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 ) | frozenset(chr(code) for code in range(0x10000) if chr(code).isspace())
 _FEW: Final = 64
+_LONGEST_BLOCK: Final = 5 * BATCH_ROWS
+_Record = tuple[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +49,8 @@ class Table:
         columns: Contract column to its cells.
         headers: Contract column to its header as written, in the order of the sheet.
         surplus: As in `SourceRow`, by columns.
+        filled: Columns whose gaps were filled down from the household's first row; `columns` are as delivered.
+        block_nos: As in `SourceRow`, or None when the sheet has no blocks.
     """
 
     sheet_name: str
@@ -45,6 +58,8 @@ class Table:
     columns: dict[str, list[str]]
     headers: dict[str, str]
     surplus: dict[str, list[str]]
+    filled: dict[str, list[str]] = field(default_factory=dict)
+    block_nos: list[int] | None = None
 
     def row(self, index: int) -> SourceRow:
         """One row by itself."""
@@ -52,14 +67,36 @@ class Table:
         delivered: dict[str, Cell] = {}
         for name, header in self.headers.items():
             if cell := self.columns[name][index]:
-                cells[name] = delivered[header] = cell
+                delivered[header] = cell
+            if cell := self.filled.get(name, self.columns[name])[index]:
+                cells[name] = cell
         surplus: dict[str, Cell] = {
             name: cell for name, column in self.surplus.items() if (cell := column[index])
         }
-        return SourceRow(self.sheet_name, self.numbers[index], cells, delivered, surplus)
+        block_no = None if self.block_nos is None else self.block_nos[index]
+        return SourceRow(self.sheet_name, self.numbers[index], cells, delivered, surplus, block_no)
 
 
 Batch = Table | list[SourceRow]
+
+
+@dataclass
+class RowStream:
+    """The rows of one delivery as they come from a reader; taken once, to the end.
+
+    Attributes:
+        layout: How the delivery is laid out: ``read_as`` and ``tables``, as the ledger shows it.
+        missing: Required columns that no header means.
+        batches: The rows; as they are, or packed by ``packed`` and ``marshal``.
+        notes: What was noted about the layout; complete after the last batch.
+        sha256: Fingerprint of what the rows came from; known after the last batch.
+    """
+
+    layout: dict[str, Any]
+    missing: list[str]
+    batches: Iterator[Batch | bytes]
+    notes: list[str]
+    sha256: str = ""
 
 
 def batches_of(layout: Layout, contract: Contract) -> Iterator[Batch]:
@@ -72,27 +109,41 @@ def batches_of(layout: Layout, contract: Contract) -> Iterator[Batch]:
         rows = sheet.rows
         assert isinstance(rows, StreamedRows)  # asked above
         table = tables.start(sheet, header)
-        if tables.blocks.is_active or table.is_of_heads:
-            yield from _gathered(_placed(islice(rows, header.last + 1, None), table))
-            continue
-        shape = _Shape(sheet.name, table, header)
-        first = rows[header.last].number + 1 if header.last >= 0 else 1
+        first = rows[header.last].number + 1
         records = (record for record in rows.records() if record[0] >= first)
-        while chunk := list(islice(records, BATCH_ROWS)):
-            plain = shape.table(chunk)
-            if plain is not None:
-                yield plain
-                table.pass_over(plain.row(len(chunk) - 1).cells)
-            else:
-                placed = [
-                    source
-                    for number, record in chunk
-                    if not is_blank(cells := tuple(record))
-                    and (source := table.place(Row(number, cells))) is not None
-                ]
-                if placed:
-                    yield placed
+        if table.is_of_heads:
+            yield from _gathered(_placed(records, table))
+        else:
+            yield from _chunked(records, sheet.name, table, header, tables.blocks)
     tables.end()
+
+
+def _chunked(
+    records: Iterator[_Record], sheet_name: str, table: TableRows, header: Header, blocks: Blocks
+) -> Iterator[Batch]:
+    """The rows of a text file, as tables where that is possible."""
+    shape = _Shape(sheet_name, table, header, blocks)
+    left: list[_Record] = []
+    while True:
+        more = list(islice(records, BATCH_ROWS))
+        chunk, left = left + more, []
+        if not chunk:
+            return
+        if blocks.is_active and more:
+            end = shape.last_household(chunk)
+            if end == 0 and len(chunk) > _LONGEST_BLOCK:
+                # Not every row says its household: the rows are told one by one where it ends.
+                yield from _gathered(_placed(chain(chunk, records), table))
+                return
+            chunk, left = chunk[:end], chunk[end:]
+            if not chunk:
+                continue
+        plain = shape.table(chunk)
+        if plain is not None:
+            yield plain
+            table.pass_over(plain.row(len(chunk) - 1).cells)
+        elif placed := list(_placed(iter(chunk), table)):
+            yield placed
 
 
 class _Shape:
@@ -101,8 +152,10 @@ class _Shape:
     What it cannot be sure of is not plain.
     """
 
-    def __init__(self, sheet_name: str, table: TableRows, header: Header) -> None:
+    def __init__(self, sheet_name: str, table: TableRows, header: Header, blocks: Blocks) -> None:
         self._sheet_name = sheet_name
+        self._blocks = blocks
+        self._key = table.positions[blocks.key] if blocks.is_active else 0
         self._header = header
         by_position = {position: name for name, position in table.positions.items()}
         self._names = [by_position.get(position) for position in range(header.width)]
@@ -110,7 +163,16 @@ class _Shape:
             name: table.headers[position] for position, name in enumerate(self._names) if name is not None
         }
 
-    def table(self, chunk: list[tuple[int, list[str]]]) -> Table | None:
+    def last_household(self, chunk: list[_Record]) -> int:
+        """Where in the chunk the last row stands that begins a household for sure; 0 when none does."""
+        width, key = self._header.width, self._key
+        for index in range(len(chunk) - 1, 0, -1):
+            above, record = chunk[index - 1][1], chunk[index][1]
+            if len(above) == len(record) == width and self._blocks.differ(above[key], record[key]):
+                return index
+        return 0
+
+    def table(self, chunk: list[_Record]) -> Table | None:
         """The chunk as a table, or None."""
         width = self._header.width
         if {len(record) for _, record in chunk} != {width}:
@@ -140,7 +202,14 @@ class _Shape:
                 known[name] = list(column)
             elif any(column):
                 surplus[f"第{position + 1}列"] = list(column)
-        return Table(self._sheet_name, [number for number, _ in chunk], known, self._headers, surplus)
+        numbers = [number for number, _ in chunk]
+        if not self._blocks.is_active:
+            return Table(self._sheet_name, numbers, known, self._headers, surplus)
+        placed = self._blocks.place_all(known)
+        if placed is None:
+            return None
+        block_nos, filled = placed
+        return Table(self._sheet_name, numbers, known, self._headers, surplus, filled, block_nos)
 
     @staticmethod
     def _is_plain(distinct: set[str]) -> bool:
@@ -158,10 +227,10 @@ class _Shape:
         return not text.isascii() and "".join(distinct).isascii()
 
 
-def _placed(rows: Iterator[Row], table: TableRows) -> Iterator[SourceRow]:
-    for row in rows:
-        source = table.place(row)
-        if source is not None:
+def _placed(records: Iterable[_Record], table: TableRows) -> Iterator[SourceRow]:
+    for number, record in records:
+        cells = tuple(record)
+        if not is_blank(cells) and (source := table.place(Row(number, cells))) is not None:
             yield source
 
 
@@ -183,7 +252,9 @@ def _gathered(rows: Iterator[SourceRow]) -> Iterator[list[SourceRow]]:
 def packed(batch: Batch) -> tuple[Any, ...]:
     """A batch as ``marshal`` takes it."""
     if isinstance(batch, Table):
-        return (batch.sheet_name, batch.numbers, batch.columns, batch.headers, batch.surplus)
+        return (
+            batch.sheet_name, batch.numbers, batch.columns, batch.headers, batch.surplus, batch.filled, batch.block_nos
+        )  # fmt: skip
     return (
         [
             (
@@ -209,13 +280,17 @@ def unpacked(data: tuple[Any, ...]) -> Batch:
 
 def _packed_cells(cells: dict[str, Cell]) -> dict[str, Any]:
     return {
-        name: ("t" if isinstance(cell, datetime) else "d", cell.isoformat()) if isinstance(cell, date) else cell
+        name: ("t" if isinstance(cell, datetime) else "d", cell.isoformat())
+        if isinstance(cell, date)
+        else cell
         for name, cell in cells.items()
     }
 
 
 def _unpacked_cells(cells: dict[str, Any]) -> dict[str, Cell]:
     return {
-        name: (datetime if cell[0] == "t" else date).fromisoformat(cell[1]) if isinstance(cell, tuple) else cell
+        name: (datetime if cell[0] == "t" else date).fromisoformat(cell[1])
+        if isinstance(cell, tuple)
+        else cell
         for name, cell in cells.items()
     }

@@ -6,7 +6,7 @@ Amounts are compared in memory and never told. Not here: checks of rows and hous
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -22,32 +22,70 @@ from ingest.values import CellReader
 _GRAND_TOTAL: Final = re.compile(r"(本表|全表|街道|全街道)?(合计|总计|共计)[:：]?")
 
 
-def total_notes(
-    contract: Contract, data: Sequence[SourceRow], totals: Sequence[SourceRow], reader: CellReader
-) -> Iterator[str]:
-    """A note a sheet whose amounts do not add up to its total row.
+class SheetTotals:
+    """Adds up what total rows of the sheets must say; its rows are seen once, in order.
 
     Args:
         contract: Whose checks of sheets are run.
-        data: Data rows, also those that were quarantined.
-        totals: Total rows; of a sheet's last one the amount counts, 小计 are passed over.
         reader: Reads the cells.
     """
-    for check in contract.checks.of_sheet:
-        column = contract.column(check.column) if isinstance(check, TotalRow) else None
-        if column is None:
-            continue
-        stated = {
-            row.sheet_name: total
-            for row in totals
-            if _is_grand_total(row) and (total := _sum([row], column, reader))
-        }
-        for sheet, total in stated.items():
-            rows = [row for row in data if row.sheet_name == sheet]
-            if _sum(rows, column, reader) not in (None, total):
-                problem, remedy = contract.checks.wordings.get(check.rule) or parts(check.rule)
-                place = f"（工作表“{sheet}”）" if sheet else ""
-                yield f"“{column.header}”{place}：{problem}。{remedy}。"
+
+    def __init__(self, contract: Contract, reader: CellReader) -> None:
+        self._contract = contract
+        self._reader = reader
+        self._checks = [
+            (check, column)
+            for check in contract.checks.of_sheet
+            if isinstance(check, TotalRow) and (column := contract.column(check.column)) is not None
+        ]
+        self._sums: list[dict[str, _Sum]] = [{} for _ in self._checks]
+        # Of a sheet's last total row the amount counts, 小计 are passed over.
+        self._stated: list[dict[str, Decimal]] = [{} for _ in self._checks]
+
+    def add(self, source: SourceRow) -> None:
+        """One row, also one that is quarantined."""
+        for (_, column), sums, stated in zip(self._checks, self._sums, self._stated, strict=True):
+            if source.fault != "total_row":
+                sums.setdefault(source.sheet_name, _Sum()).add(source, column, self._reader)
+            elif _is_grand_total(source):
+                alone = _Sum()
+                alone.add(source, column, self._reader)
+                if alone.amount:
+                    stated[source.sheet_name] = alone.amount
+
+    def notes(self) -> Iterator[str]:
+        """A note a sheet whose amounts do not add up to its total row; the amounts are not told."""
+        for (check, column), sums, stated in zip(self._checks, self._sums, self._stated, strict=True):
+            for sheet, total in stated.items():
+                found = sums.get(sheet, _Sum()).amount
+                if found not in (None, total):
+                    problem, remedy = self._contract.checks.wordings.get(check.rule) or parts(check.rule)
+                    place = f"（工作表“{sheet}”）" if sheet else ""
+                    yield f"“{column.header}”{place}：{problem}。{remedy}。"
+
+
+class _Sum:
+    """Sum of a column, a household's amount once; `amount` is None when one of the amounts cannot be read."""
+
+    def __init__(self) -> None:
+        self.amount: Decimal | None = Decimal(0)
+        self._counted: set[int] = set()
+
+    def add(self, row: SourceRow, column: Column, reader: CellReader) -> None:
+        if self.amount is None:
+            return
+        is_shared = column.is_household and row.block_no is not None
+        if is_shared and row.block_no in self._counted:
+            return
+        try:
+            amount = _amount(row, column, reader)
+        except InvalidOperation:
+            self.amount = None
+            return
+        if amount is not None:
+            self.amount += amount
+            if is_shared and row.block_no is not None:
+                self._counted.add(row.block_no)
 
 
 def after_load(connection: Connection, contract: Contract, delivery_id: int) -> int:
@@ -119,21 +157,3 @@ def _amount(row: SourceRow, column: Column, reader: CellReader) -> Decimal | Non
     cell = row.cells.get(column.name)
     value = None if cell is None else reader.read(column, cell)[0]
     return None if value is None else Decimal(str(value))
-
-
-def _sum(rows: Sequence[SourceRow], column: Column, reader: CellReader) -> Decimal | None:
-    """Sum of a column, a household's amount once; None when one of the amounts cannot be read."""
-    total, counted = Decimal(0), set()
-    for row in rows:
-        is_shared = column.is_household and row.block_no is not None
-        if is_shared and row.block_no in counted:
-            continue
-        try:
-            amount = _amount(row, column, reader)
-        except InvalidOperation:
-            return None
-        if amount is not None:
-            total += amount
-            if is_shared:
-                counted.add(row.block_no)
-    return total

@@ -15,8 +15,9 @@ from infra.clock import business_today
 from infra.errors import PermanentError
 from infra.protection import FieldProtector
 from ingest.contract import Contract, load_contracts
-from ingest.deliveries import DeliveryOutcome, Unlocking, take_in_again
-from ingest.landing import StillChanging, read, scan
+from ingest.deliveries import Unlocking, take_in_again
+from ingest.landing import StillChanging, opened, scan
+from ingest.ledger import DeliveryOutcome
 from ingest.loading import settle_loaded
 from ingest.messages import REFUSED_WITH_DELIVERY, message
 from ingest.normalise.numbers import with_numbers_hidden
@@ -219,12 +220,12 @@ def unlock_held(
     refusal: UnreadableFile | None = None
     outcome: DeliveryOutcome | None = None
     try:
-        content = read(file)
-        if content.sha256 != held.content_sha256:
-            raise gone
-        outcome = take_in_again(
-            engine, protector, file, content, held.received_at, Unlocking(delivery_id, password, who)
-        )
+        with opened(file) as content:
+            if content.sha256 != held.content_sha256:
+                raise gone
+            outcome = take_in_again(
+                engine, protector, content, held.received_at, Unlocking(delivery_id, password, who)
+            )
     except StillChanging:
         raise gone from None
     except UnreadableFile as error:

@@ -146,7 +146,7 @@ class Tables:
     def __init__(self, layout: Layout, contract: Contract) -> None:
         self._layout = layout
         self.contract = contract
-        self.blocks = _Blocks(contract)
+        self.blocks = Blocks(contract)
         self.repeated_headers = 0
 
     def start(self, sheet: Sheet, header: Header) -> TableRows:
@@ -309,7 +309,7 @@ def _make_head_the_member(cells: dict[str, Cell]) -> None:
     cells.setdefault("relation_code", "户主")
 
 
-class _Blocks:
+class Blocks:
     """Fills household columns down (L5): from the head's row to the rows below, until the next household starts."""
 
     def __init__(self, contract: Contract) -> None:
@@ -354,6 +354,53 @@ class _Blocks:
         self._has_head = self._has_head or is_head
         row.block_no = self._number
 
+    def place_all(self, columns: dict[str, list[str]]) -> tuple[list[int], dict[str, list[str]]] | None:
+        """The same for rows that all say their household in its strongest column, by columns (``""`` is no value).
+
+        Returns:
+            Block number of each row, and the household columns that were filled down, whole; None when not all rows say
+            their household: then nothing was placed.
+        """
+        key = self._strong[0]
+        texts = columns[key]
+        if any(map(_is_nothing, set(texts))) or (self._current is not None and key not in self._current):
+            return None
+        own = [name for name in self._household if name in columns]
+        gaps = {name: list(columns[name]) for name in own if name != key and "" in columns[name]}
+        numbers = []
+        said = code_text(str(self._current[key])) if self._current is not None else None
+        last, begin = texts[0] if said is not None and code_text(texts[0]) == said else None, 0
+        if last is None:
+            said = None
+        for index, text in enumerate(texts):
+            if text != last and (said is None or code_text(text) != said):
+                self._number += 1
+                begin, said = index, code_text(text)
+                self._current = {name: cell for name in own if not _is_nothing(cell := columns[name][index])}
+                self._has_head = False
+            last = text
+            numbers.append(self._number)
+            if gaps and self._current is not None:
+                for name, cells in gaps.items():
+                    if not cells[index] and name not in self._counters and name in self._current:
+                        cells[index] = str(self._current[name])
+        relations = columns.get("relation_code", ())
+        self._has_head = self._has_head or any(map(self._is_heads_relation, relations[begin:]))
+        return numbers, {name: cells for name, cells in gaps.items() if cells != columns[name]}
+
+    def differ(self, one: str, other: str) -> bool:
+        """Whether two rows that say these in the strongest column are of different households for sure."""
+        return (
+            one != other
+            and not (_is_nothing(one) or _is_nothing(other))
+            and code_text(one) != code_text(other)
+        )
+
+    @property
+    def key(self) -> str:
+        """The strongest column of the present sheet."""
+        return self._strong[0]
+
     def _continues(self, own: dict[str, Cell], row: SourceRow, is_head: bool) -> bool:
         current = self._current or {}
         for name in self._strong:
@@ -372,8 +419,10 @@ class _Blocks:
         )
 
     def _is_head(self, row: SourceRow) -> bool:
+        return self._is_heads_relation(row.cells.get("relation_code"))
+
+    def _is_heads_relation(self, cell: Cell) -> bool:
         column = self._contract.column("relation_code")
-        cell = row.cells.get("relation_code")
         if column is None or column.code_list is None or not isinstance(cell, str):
             return False
         return column.code_list.by_text.get(code_text(cell)) in _HEAD_CODES

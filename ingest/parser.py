@@ -1,4 +1,4 @@
-"""What is done with a file before its rows are judged, in a process of its own (`python -m ingest.parser`).
+"""What is done with a file before its rows are judged, in a process of its own (`main`).
 
 Here bytes of unknown origin meet parsers. The process has no keys and no database, and limits on memory and time; what
 goes wrong in it is told by name only, never with a value. Its parent is ``parser_client``. Not here: what cells mean.
@@ -15,7 +15,7 @@ import resource
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from multiprocessing.connection import Connection
 from typing import Any, BinaryIO, Final
@@ -60,6 +60,7 @@ class Look:
     file: LandedFile
     arrival_day: date
     as_of: date | None
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Rows:
     """Request: all rows of the file, as a delivery of the list of its folder."""
 
     file: LandedFile
+    password: str | None = field(default=None, repr=False)
 
 
 class _PositionedFile(io.RawIOBase):
@@ -111,9 +113,10 @@ class _PositionedFile(io.RawIOBase):
 class _File:
     """A file to be read: its sheets, and the fingerprint of the bytes its rows came from."""
 
-    def __init__(self, descriptor: int, file: LandedFile) -> None:
+    def __init__(self, descriptor: int, file: LandedFile, password: str | None) -> None:
         self._descriptor = descriptor
         self._file = file
+        self._password = password
         self.digests: list[str] = []
 
     def content(self) -> Content:
@@ -125,7 +128,7 @@ class _File:
         if self._file.size > STREAMED_BYTES and self._begins_as_text():
             return stream_delimited(self._open, self._file.size)
         with self._open() as file:
-            return read_file(file.read(), self._file.file_name)
+            return read_file(file.read(), self._file.file_name, self._password)
 
     def _begins_as_text(self) -> bool:
         with self._open() as file:
@@ -146,7 +149,7 @@ def look(request: Look, descriptor: int, contracts: Mapping[str, Contract]) -> S
     Raises:
         UnreadableFile: It is not in its place, or cannot be read as what it should be.
     """
-    source = _File(descriptor, request.file)
+    source = _File(descriptor, request.file, request.password)
     contract = contract_of(contracts, request.file, source.content)
     layout = lay_out(contracts, contract, source.content())
     return find_snapshot_date(
@@ -191,7 +194,7 @@ def _answer(
         snapshot = look(request, descriptor, contracts)
         _send(connection, ANSWER, (snapshot.value.isoformat(), snapshot.source))
         return
-    source = _File(descriptor, request.file)
+    source = _File(descriptor, request.file, request.password)
     contract = contracts[request.file.list_code]
     content = source.content()
     layout = lay_out(contracts, contract, content)
@@ -238,7 +241,3 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[2])) as descriptors:
         serve(connection, descriptors)
     os._exit(0)  # nothing to tidy up; and a parser's own thread must not hold the process
-
-
-if __name__ == "__main__":
-    main()

@@ -14,11 +14,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from ingest.batches import RowStream
 from ingest.contract import Contract
 from ingest.landing import OpenFile
 from ingest.parser import ANSWER, BATCH, FAULT, NO_MEMORY, REFUSED, Limits, Look, Rows
@@ -44,32 +44,13 @@ def program_fault(name: str) -> UnreadableFile:
     )
 
 
-@dataclass
-class ParsedRows:
-    """The rows of a file as they come.
-
-    Attributes:
-        layout: How the file is laid out (`parser.described`).
-        missing: Required columns that no header means.
-        batches: Packed batches (``batches.unpacked``, after ``marshal``); to be taken to the end.
-        notes: What was noted about the layout; complete after the last batch.
-        sha256: Fingerprint of the bytes the rows came from; after the last batch.
-    """
-
-    layout: dict[str, Any]
-    missing: list[str]
-    batches: Iterator[bytes]
-    notes: list[str]
-    sha256: str = ""
-
-
 class Parser:
     """Reads files in another process. To be closed.
 
     Args:
         contracts: All contracts.
         limits: What the process may use.
-        module: What is run in it.
+        module: Whose `main` is run in it.
     """
 
     def __init__(
@@ -79,6 +60,10 @@ class Parser:
         self._limits = limits or Limits()
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection
+        self._descriptors: socket.socket
+        self._words: int
+        self._served = 0
 
     def __enter__(self) -> Parser:
         return self
@@ -96,23 +81,26 @@ class Parser:
             os.close(self._words)
             self._process = None
 
-    def look(self, file: OpenFile, arrival_day: date, as_of: date | None) -> SnapshotDate:
-        """Of which day a file speaks.
+    def look(
+        self, file: OpenFile, arrival_day: date, as_of: date | None, password: str | None = None
+    ) -> SnapshotDate:
+        """Of which day a file speaks; the password opens an encrypted workbook.
 
         Raises:
             UnreadableFile: Why the file is refused, also when the process was lost over it.
         """
         is_fresh = self._process is None
+        request = Look(file.file, arrival_day, as_of, password)
         try:
-            value, source = self._ask(file, Look(file.file, arrival_day, as_of))
+            value, source = self._ask(file, request)
         except UnreadableFile as refusal:
             if is_fresh or refusal.code not in _REASONS:
                 raise
             # What earlier files left behind may have been to blame.
-            value, source = self._ask(file, Look(file.file, arrival_day, as_of))
+            value, source = self._ask(file, request)
         return SnapshotDate(date.fromisoformat(value), source)
 
-    def rows(self, file: OpenFile) -> ParsedRows:
+    def rows(self, file: OpenFile, password: str | None = None) -> RowStream:
         """All rows of a file.
 
         Raises:
@@ -120,12 +108,12 @@ class Parser:
         """
         if file.file.size > _BIG_FILE:
             self.close()
-        layout, missing = self._ask(file, Rows(file.file))
-        parsed = ParsedRows(layout, missing, iter(()), [])
+        layout, missing = self._ask(file, Rows(file.file, password))
+        parsed = RowStream(layout, missing, iter(()), [])
         parsed.batches = self._batches(parsed)
         return parsed
 
-    def _batches(self, parsed: ParsedRows) -> Iterator[bytes]:
+    def _batches(self, parsed: RowStream) -> Iterator[bytes]:
         is_complete = False
         try:
             while True:
@@ -179,11 +167,13 @@ class Parser:
         self.close()
         ours, theirs = socket.socketpair()
         self._descriptors, their_descriptors = socket.socketpair()
-        self._words = os.memfd_create("words") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
+        self._words = (
+            os.memfd_create("words") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
+        )
         with theirs, their_descriptors:
             inherited = (theirs.fileno(), their_descriptors.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module, *map(str, inherited)],
+                [sys.executable, "-c", f"from {self._module} import main; main()", *map(str, inherited)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._words,

@@ -6,7 +6,6 @@ set aside. Not here: reading single cells (``values``), protecting and storing (
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,15 +15,16 @@ from typing import Any, Final
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.contract import Column, Contract
 from ingest.cross_checks import Finding
-from ingest.delivery_checks import total_notes
+from ingest.delivery_checks import SheetTotals
 from ingest.layout import SourceRow
 from ingest.messages import message
 from ingest.normalise.ids import is_rounded, parse_id
 from ingest.readers.sheet import Cell
+from ingest.repeats import Repeats, Tracer
 from ingest.values import MISSING, CellReader, cell_text
 
 _HEAD_CODES: Final = ("01", "02")
-_ROUNDED_IDS_ENOUGH: Final = 2
+ROUNDED_IDS_ENOUGH: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +103,51 @@ def judge_rows(
         gazetteer: What addresses are read with.
     """
     sources = list(rows)
-    as_of = snapshot_date or arrival
-    reader = CellReader(arrival, rounded_ids=_has_rounded_ids(sources, contract), gazetteer=gazetteer)
-    judge = _Judge(contract, reader, missing, as_of)
-    accepted: list[AcceptedRow] = []
-    quarantined: list[QuarantinedRow] = []
+    evidence = RoundedIds(contract)
     for source in sources:
-        verdict = judge.judge(source)
-        if isinstance(verdict, AcceptedRow):
-            accepted.append(verdict)
-        else:
-            quarantined.append(verdict)
-    _warn_of_duplicates(accepted, contract)
-    _warn_of_shared_ids(accepted, contract)
-    _run_group_checks(accepted, contract, as_of)
-    totals = [row.source for row in quarantined if row.rule == "total_row"]
-    data = [source for source in sources if source.fault != "total_row"]
-    return JudgedRows(accepted, quarantined, tuple(total_notes(contract, data, totals, reader)))
+        evidence.see(source.cells.get("id_no"))
+    reader = CellReader(arrival, rounded_ids=evidence.is_enough, gazetteer=gazetteer)
+    judge = RowJudge(contract, reader, missing, snapshot_date or arrival)
+    accepted, quarantined = judge.judge_all(sources)
+    tracer, repeats, totals = Tracer(contract), Repeats(contract), SheetTotals(contract, reader)
+    trace = tracer.empty()
+    for row in accepted:
+        tracer.add(trace, row.source, row.values)
+    repeats.add(trace)
+    for warning in repeats.warnings():
+        accepted[warning.position].warnings.append(
+            RowWarning(warning.rule, warning.column_name, warning.message, warning.value)
+        )
+    for source in sources:
+        totals.add(source)
+    return JudgedRows(accepted, quarantined, tuple(totals.notes()))
+
+
+class RoundedIds:
+    """Whether a spreadsheet has rounded ids of a delivery: several look so and fail their check digit.
+
+    Attributes:
+        evident: Ids that look so and fail.
+        doubtful: Ids that look so and are believed as long as there is no evidence.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._has_ids = contract.column("id_no") is not None
+        self.evident = 0
+        self.doubtful = 0
+
+    def see(self, cell: Cell) -> None:
+        """One id cell of the delivery."""
+        if self._has_ids and isinstance(cell, str) and is_rounded(cell):
+            if parse_id(cell).finding == "id_rounded":
+                self.evident += 1
+            else:
+                self.doubtful += 1
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether ids that look so are no longer believed."""
+        return self.evident >= ROUNDED_IDS_ENOUGH
 
 
 def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, detail: str = "") -> None:
@@ -139,26 +167,9 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     )
 
 
-def _run_group_checks(rows: list[AcceptedRow], contract: Contract, as_of: date) -> None:
-    """The checks of households and of the whole delivery."""
-    for block_no, members in groupby(rows, key=lambda row: row.source.block_no):
-        neighbours = list(members)
-        for block in [neighbours] if block_no is not None else [[row] for row in neighbours]:
-            values = [row.values for row in block]
-            for position, finding in contract.checks.block_findings(
-                values, as_of, is_block=block_no is not None
-            ):
-                warn_of_finding(block[position], finding, contract, _where(block, finding.others))
-    for position, finding in contract.checks.delivery_findings([row.values for row in rows]):
-        warn_of_finding(rows[position], finding, contract, _where(rows, finding.others))
+class RowJudge:
+    """Judges the rows of one delivery, all but what repeats across it (``repeats``)."""
 
-
-def _where(rows: list[AcceptedRow], others: tuple[int, ...]) -> str:
-    numbers = "、".join(str(rows[position].source.row_number) for position in others)
-    return f"（另见第 {numbers} 行）" if numbers else ""
-
-
-class _Judge:
     def __init__(self, contract: Contract, reader: CellReader, missing: list[str], as_of: date) -> None:
         self._contract = contract
         self._reader = reader
@@ -166,7 +177,36 @@ class _Judge:
         self._columns = {column.name: column for column in contract.columns}
         self._missing = [self._columns[name] for name in missing]
 
+    def judge_all(self, sources: Iterable[SourceRow]) -> tuple[list[AcceptedRow], list[QuarantinedRow]]:
+        """Judge rows in order, household blocks whole; accepted and quarantined ones."""
+        accepted: list[AcceptedRow] = []
+        quarantined: list[QuarantinedRow] = []
+        for source in sources:
+            verdict = self.judge(source)
+            if isinstance(verdict, AcceptedRow):
+                accepted.append(verdict)
+            else:
+                quarantined.append(verdict)
+        for block_no, members in groupby(accepted, key=lambda row: row.source.block_no):
+            neighbours = list(members)
+            for block in [neighbours] if block_no is not None else [[row] for row in neighbours]:
+                values = [row.values for row in block]
+                for position, finding in self.household_findings(values, is_block=block_no is not None):
+                    self.warn(block[position], finding, [row.source.row_number for row in block])
+        return accepted, quarantined
+
+    def household_findings(
+        self, rows: list[dict[str, Any]], *, is_block: bool
+    ) -> Iterable[tuple[int, Finding]]:
+        """What the checks of one household find: position of the row and finding."""
+        return self._contract.checks.block_findings(rows, self._as_of, is_block=is_block)
+
+    def warn(self, row: AcceptedRow, finding: Finding, numbers: list[int]) -> None:
+        """Put what was found in a household on its row; `numbers` are those of the household's rows."""
+        warn_of_finding(row, finding, self._contract, _where(numbers, finding.others))
+
     def judge(self, source: SourceRow) -> AcceptedRow | QuarantinedRow:
+        """One row by itself."""
         if source.fault:
             return self._quarantine(source, source.fault)
         if self._missing:
@@ -307,60 +347,6 @@ def _fits_mask(own: Any, number: str) -> bool:
     return bool(number[:6] == shown)
 
 
-def _has_rounded_ids(sources: list[SourceRow], contract: Contract) -> bool:
-    """Whether a spreadsheet has rounded ids of this delivery: several look so and fail their check digit."""
-    if contract.column("id_no") is None:
-        return False
-    cells: list[Cell] = [source.cells.get("id_no") for source in sources]
-    rounded = sum(
-        isinstance(cell, str) and is_rounded(cell) and parse_id(cell).finding == "id_rounded"
-        for cell in cells
-    )
-    return rounded >= _ROUNDED_IDS_ENOUGH
-
-
-def _warn_of_duplicates(rows: list[AcceptedRow], contract: Contract) -> None:
-    """Rows that equal an earlier one in everything but their place and serial number."""
-    counters = {column.name for column in contract.columns if column.is_row_counter}
-    seen: dict[tuple[tuple[str, str], ...], SourceRow] = {}
-    for row in rows:
-        content = tuple(
-            (name, cell_text(cell)) for name, cell in sorted(row.source.cells.items()) if name not in counters
-        )
-        first = seen.setdefault(content, row.source)
-        if first is not row.source:
-            where = (
-                f"（第 {first.row_number} 行）"
-                if first.sheet_name == row.source.sheet_name
-                else (f"（工作表“{first.sheet_name}”第 {first.row_number} 行）")
-            )
-            row.warnings.append(
-                RowWarning("duplicate_of_row", None, message("duplicate_of_row", detail=where))
-            )
-
-
-def _warn_of_shared_ids(rows: list[AcceptedRow], contract: Contract) -> None:
-    """One valid id under two names: one of them is wrong, or two people really have one number."""
-    column = contract.column("id_no")
-    if column is None or contract.column("person_name") is None:
-        return
-    by_id: dict[str, dict[str, list[AcceptedRow]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        identity, name = row.values["id_no"], row.values["person_name"]
-        if identity.kind == "valid" and name.key:
-            by_id[identity.text][name.key].append(row)
-    for by_name in by_id.values():
-        if len(by_name) < 2:
-            continue
-        numbers = sorted(row.source.row_number for sharing in by_name.values() for row in sharing)
-        for sharing in by_name.values():
-            for row in sharing:
-                others = "、".join(str(number) for number in numbers if number != row.source.row_number)
-                detail = f"（另见第 {others} 行）" if others else ""
-                row.warnings.append(
-                    RowWarning(
-                        "id_shared_by_two_names",
-                        column.name,
-                        message("id_shared_by_two_names", column.header, detail=detail),
-                    )
-                )
+def _where(numbers: list[int], others: tuple[int, ...]) -> str:
+    named = "、".join(str(numbers[position]) for position in others)
+    return f"（另见第 {named} 行）" if named else ""

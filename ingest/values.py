@@ -95,6 +95,10 @@ class CellReader:
             found = known[cell] = self._read_text(column, cell)
         return found
 
+    def read_once(self, column: Column, cell: str | None) -> Read:
+        """The same of a text cell that the caller will not ask for again: nothing is remembered."""
+        return (MISSING.get(column.semantic_type), None) if cell is None else self._read_text(column, cell)
+
     def _read_text(self, column: Column, cell: str) -> Read:
         if cell.strip().upper() in SPREADSHEET_ERRORS:
             return MISSING.get(column.semantic_type), "spreadsheet_error"

@@ -101,7 +101,7 @@ class StreamedRows(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         stop = index.stop if isinstance(index, slice) else index + 1
         begin = index.start or 0 if isinstance(index, slice) else index
-        if stop is not None and 0 <= begin and 0 <= stop <= len(self._head):
+        if stop is not None and begin >= 0 and 0 <= stop <= len(self._head):
             return self._head[index]
         return list(self)[index]
 

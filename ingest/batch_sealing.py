@@ -1,0 +1,397 @@
+"""Batches of rows judged and sealed: what goes to the database as text for COPY, and what is counted on the way.
+
+The rows of a `Table` are treated column by column: every text of a column is read once (``ColumnReader``), and a row in
+which nothing is to be said is put together from what is known of its texts. All other rows go the way of single rows,
+with the same result (tests). May run in a process of its own, which has the keys and no database.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import repeat
+from json.encoder import encode_basestring
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from infra.protection import FieldProtector
+from ingest.addresses.gazetteer import EMPTY, Gazetteer
+from ingest.batches import Batch, Table
+from ingest.contract import Column, Contract
+from ingest.cross_checks import has_value
+from ingest.repeats import SEPARATOR, Trace, Tracer
+from ingest.rows import AcceptedRow, QuarantinedRow, RoundedIds, RowJudge
+from ingest.sealing import NULL, RecordIds, RowSealer, copy_line, copy_text
+from ingest.values import CellReader
+
+_KNOWN_TEXTS: Final = 20_000  # of a column; more are forgotten and read again
+_NUMBER: Final = re.compile(r"(?a)\d{17}")
+_INCOMPLETE: Final = ("missing", "masked", "damaged")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is the same for all rows of a delivery.
+
+    Attributes:
+        content_sha256: Fingerprint of its bytes; record ids depend on it.
+        arrival: Local day of arrival.
+        snapshot_date: Day the delivery speaks of.
+        missing: Required columns that no header means: then no row can be used.
+        rounded_ids: Ids that look rounded by a spreadsheet are not believed.
+        gazetteer: What addresses are read with.
+    """
+
+    delivery_id: int
+    contract: Contract
+    content_sha256: str
+    arrival: date
+    snapshot_date: date
+    missing: tuple[str, ...] = ()
+    rounded_ids: bool = False
+    gazetteer: Gazetteer = EMPTY
+
+
+@dataclass
+class Sealed:
+    """One batch, ready to be stored.
+
+    Attributes:
+        raw, quarantined, warnings: Lines for COPY.
+        communities: Accepted rows by community; empty when the list has no such column.
+        trace: What is asked of the delivery as a whole.
+        rounded_evident, rounded_doubtful: As `RoundedIds` counts them.
+    """
+
+    raw: bytes
+    quarantined: bytes
+    warnings: bytes
+    accepted_count: int
+    quarantined_count: int
+    footer_count: int
+    warning_count: int
+    communities: Counter[str | None]
+    trace: Trace
+    rounded_evident: int
+    rounded_doubtful: int
+
+
+class Entry(NamedTuple):
+    """What is known of one text of a column.
+
+    Attributes:
+        value: What ``values`` makes of it.
+        is_faulty: There is something to say about it.
+        plain: What is to be encrypted, or None.
+        clear: Its columns in clear, as fields for COPY; for a type that is encrypted without the ciphertext's.
+        json: Its member of the row as delivered; None when the cell is empty.
+        has_number: The value may hold somebody's id.
+        is_missing: There is no value.
+    """
+
+    value: Any
+    is_faulty: bool
+    plain: bytes | None
+    clear: str
+    json: str | None
+    has_number: bool
+    is_missing: bool
+
+
+class ColumnReader:
+    """Reads the cells of one column of one delivery."""
+
+    def __init__(self, column: Column, reader: CellReader, sealer: RowSealer) -> None:
+        self.column = column
+        self._reader = reader
+        self._sealer = sealer
+        self._header = ""
+        self._known: dict[str, Entry] = {}
+
+    def entries(self, cells: Sequence[str], header: str) -> list[Entry]:
+        """An entry a cell."""
+        if header != self._header or len(self._known) > _KNOWN_TEXTS:
+            self._header = header
+            self._known.clear()
+        known = self._known
+        entries = list(map(known.get, cells))
+        if None in entries:
+            read = self._read
+            for index, entry in enumerate(entries):
+                if entry is None:
+                    cell = cells[index]
+                    entries[index] = known.get(cell) or known.setdefault(cell, read(cell))
+        return entries  # type: ignore[return-value]  # no None is left
+
+    def absent(self) -> Entry:
+        """The entry of a column that the sheet does not have."""
+        return self._read("")
+
+    def _read(self, cell: str) -> Entry:
+        value, finding = self._reader.read_once(self.column, cell or None)
+        plain, clear = self._sealer.parts(self.column, value)
+        is_missing = not has_value(value)
+        return Entry(
+            value,
+            bool(finding) or (is_missing and self.column.is_required),
+            None if plain is None else plain.encode("utf-8", "replace"),
+            copy_line(clear),
+            f"{encode_basestring(self._header)}: {encode_basestring(cell)}" if cell else None,
+            self.column.semantic_type == "text" and value is not None and _NUMBER.search(value) is not None,
+            is_missing,
+        )
+
+
+class BatchSealer:
+    """Judges and seals the batches of one delivery, in any order, household blocks whole."""
+
+    def __init__(self, protector: FieldProtector, delivery: Delivery) -> None:
+        contract = delivery.contract
+        self._protector = protector
+        self._delivery = delivery
+        self._contract = contract
+        self.reader = CellReader(
+            delivery.arrival, rounded_ids=delivery.rounded_ids, gazetteer=delivery.gazetteer
+        )
+        self._judge = RowJudge(contract, self.reader, list(delivery.missing), delivery.snapshot_date)
+        self._record_ids = RecordIds(contract.list_code, delivery.content_sha256)
+        self.sealer = RowSealer(protector, contract, delivery.delivery_id, self._record_ids)
+        self._tracer = Tracer(contract)
+        self._readers = [ColumnReader(column, self.reader, self.sealer) for column in contract.columns]
+        self._names = [column.name for column in contract.columns]
+        self._has_communities = "community_name" in self._names
+        self._finds = [check.find for check in contract.checks.of_row]
+
+    def seal(self, batch: Batch) -> Sealed:
+        """One batch."""
+        rounded = RoundedIds(self._contract)
+        result = Sealed(b"", b"", b"", 0, 0, 0, 0, Counter(), self._tracer.empty(), 0, 0)
+        if isinstance(batch, Table):
+            for cell in batch.columns.get("id_no", ()):
+                if (
+                    cell[-3:] == "000"
+                    or not cell.isalnum()
+                    or not cell.isascii()
+                    or "e" in cell
+                    or "E" in cell
+                ):
+                    rounded.see(cell)
+            lines = self._seal_table(batch, result)
+        else:
+            for source in batch:
+                rounded.see(source.cells.get("id_no"))
+            lines = []
+            self._seal_rows(*self._judge.judge_all(batch), lines, result)
+        result.raw = _block(lines)
+        result.rounded_evident, result.rounded_doubtful = rounded.evident, rounded.doubtful
+        return result
+
+    def _seal_rows(
+        self,
+        accepted: list[AcceptedRow],
+        quarantined: list[QuarantinedRow],
+        lines: list[str],
+        result: Sealed,
+    ) -> None:
+        warnings = []
+        for row in accepted:
+            lines.append(self.sealer.raw_line(row))
+            warnings.extend(self.sealer.warning_lines(row))
+            self._tracer.add(result.trace, row.source, row.values)
+        if self._has_communities:
+            result.communities.update(row.values["community_name"] for row in accepted)
+        result.warnings = _block(warnings)
+        result.quarantined = _block([self.sealer.quarantined_line(row) for row in quarantined])
+        result.accepted_count += len(accepted)
+        result.quarantined_count += len(quarantined)
+        result.footer_count += sum(row.rule == "total_row" for row in quarantined)
+        result.warning_count += len(warnings)
+
+    def _seal_table(self, table: Table, result: Sealed) -> list[str]:
+        """Lines of the rows."""
+        count = len(table.numbers)
+        columns: list[list[Entry]] = []
+        for reader in self._readers:
+            name = reader.column.name
+            cells = table.filled.get(name) or table.columns.get(name)
+            columns.append(
+                [reader.absent()] * count if cells is None else reader.entries(cells, table.headers[name])
+            )
+        verdicts = self._verdicts(table, columns)
+        kept = [index for index in range(count) if index not in verdicts]
+        if len(kept) < count:
+            columns = [[column[index] for index in kept] for column in columns]
+        if kept:
+            self._trace(table, kept, columns, result)
+        if self._has_communities:
+            position = self._names.index("community_name")
+            result.communities.update([entry.value for entry in columns[position]])
+        result.accepted_count += len(kept)
+        lines = self._lines(table, kept, columns)
+        judged = [verdict for _, verdict in sorted(verdicts.items(), key=itemgetter(0))]
+        accepted = [row for row in judged if isinstance(row, AcceptedRow)]
+        self._seal_rows(accepted, [row for row in judged if isinstance(row, QuarantinedRow)], lines, result)
+        return lines
+
+    def _verdicts(self, table: Table, columns: list[list[Entry]]) -> dict[int, AcceptedRow | QuarantinedRow]:
+        """Verdicts on the rows about which there is something to say, or may be, by their index."""
+        count, names = len(table.numbers), self._names
+        if self._delivery.missing:
+            return {index: self._judge.judge(table.row(index)) for index in range(count)}
+        by_name = dict(zip(names, columns, strict=True))
+        single = self._with_values_elsewhere(table, by_name)
+        for column in columns:
+            single.update(
+                [index for index, entry in enumerate(column) if entry.is_faulty or entry.has_number]
+            )
+        groups = [[by_name[name] for name in group] for group in self._contract.row_identity]
+        for index in range(count):
+            if not any(all(not column[index].is_missing for column in group) for group in groups):
+                single.add(index)
+        as_of = self._delivery.snapshot_date
+        values = [
+            dict(zip(names, row, strict=True))
+            for row in zip(*[[entry.value for entry in column] for column in columns], strict=True)
+        ]
+        finds = self._finds
+        for index, row in enumerate(values):
+            if index not in single:
+                for find in finds:
+                    for _ in find(row, as_of):
+                        single.add(index)
+        verdicts = {index: self._judge.judge(table.row(index)) for index in sorted(single)}
+        self._check_households(table, values, verdicts)
+        return verdicts
+
+    def _check_households(
+        self,
+        table: Table,
+        values: list[dict[str, Any]],
+        verdicts: dict[int, AcceptedRow | QuarantinedRow],
+    ) -> None:
+        checks = self._contract.checks
+        is_block = table.block_nos is not None
+        if not checks.of_household and not (is_block and checks.of_block):
+            return
+        households: dict[int, list[int]] = {}
+        for index, household in enumerate(table.block_nos or range(len(values))):
+            verdict = verdicts.get(index)
+            if isinstance(verdict, QuarantinedRow):
+                continue
+            if verdict is not None:
+                values[index] = verdict.values
+            households.setdefault(household, []).append(index)
+        for members in households.values():
+            rows = [values[index] for index in members]
+            for position, finding in self._judge.household_findings(rows, is_block=is_block):
+                index = members[position]
+                row = verdicts.get(index)
+                if not isinstance(row, AcceptedRow):
+                    row = verdicts[index] = AcceptedRow(table.row(index), values[index])
+                self._judge.warn(row, finding, [table.numbers[member] for member in members])
+
+    def _with_values_elsewhere(self, table: Table, by_name: dict[str, list[Entry]]) -> set[int]:
+        """Rows whose id or phone may be taken from another column (``rows``)."""
+        found: set[int] = set()
+        ids, phones = by_name.get("id_no"), by_name.get("phone")
+        if ids is not None and "disability_certificate_no" in table.columns:
+            found.update(index for index, entry in enumerate(ids) if entry.value.kind in _INCOMPLETE)
+        if ids is not None and "head_id_no" in table.columns:
+            found.update(
+                index
+                for index, (own, head) in enumerate(zip(ids, by_name["head_id_no"], strict=True))
+                if own.value.kind in _INCOMPLETE or own.value.text == head.value.text
+            )
+        if phones is not None and "head_phone" in table.columns:
+            found.update(index for index, entry in enumerate(phones) if entry.value.kind == "missing")
+        return found
+
+    def _trace(self, table: Table, kept: list[int], columns: list[list[Entry]], result: Sealed) -> None:
+        """Fingerprints of the rows that are kept."""
+        trace, tracer = result.trace, self._tracer
+        cells: list[Any] = [
+            table.filled.get(name) or table.columns.get(name) or repeat("") for name in tracer.columns
+        ]
+        contents = list(map(SEPARATOR.join, zip(*cells, strict=False)))
+        names = self._names
+        needed = [(name, columns[names.index(name)]) for name in tracer.value_columns]
+        for row, index in enumerate(kept):
+            tracer.add_content(trace, table.sheet_name, table.numbers[index], contents[index])
+            values = {name: column[row].value for name, column in needed}
+            tracer.add_claims(trace, values, _Cells(table.columns, index))
+
+    def _lines(self, table: Table, kept: list[int], columns: list[list[Entry]]) -> list[str]:
+        """Lines of the rows in which nothing is to be said; `columns` are theirs."""
+        if not kept:
+            return []
+        protector = self._protector
+        numbers = [table.numbers[index] for index in kept]
+        blocks: list[Any] = (
+            [table.block_nos[index] for index in kept] if table.block_nos else [NULL] * len(kept)
+        )
+        records = [self._record_ids.of(table.sheet_name, number) for number in numbers]
+        record_bytes = [record.encode() for record in records]
+        begin = f"\t{self._delivery.delivery_id}\t{copy_text(table.sheet_name)}\t"
+        fields = [
+            [
+                f"{record}{begin}{number}\t{block}"
+                for record, number, block in zip(records, numbers, blocks, strict=True)
+            ]
+        ]
+        for reader, column in zip(self._readers, columns, strict=True):
+            if reader.column.is_encrypted:
+                fields.append(self._with_ciphertexts(reader.column, column, record_bytes))
+            else:
+                fields.append([entry.clear for entry in column])
+        by_name = dict(zip(self._names, columns, strict=True))
+        members = [
+            [entry.json for entry in by_name[name]]
+            if name not in table.filled
+            else self._delivered(table, name, kept)
+            for name in table.headers
+        ]
+        rows = [
+            ("{" + ", ".join(filter(None, row)) + "}").encode("utf-8", "replace")
+            for row in zip(*members, strict=True)
+        ]
+        fields.append(protector.encrypt_all(rows, "row", record_bytes))
+        return list(map("\t".join, zip(*fields, strict=True)))
+
+    def _delivered(self, table: Table, name: str, kept: list[int]) -> list[str | None]:
+        """Members of the rows as delivered, of a column whose gaps were filled down."""
+        reader = self._readers[self._names.index(name)]
+        entries = reader.entries(table.columns[name], table.headers[name])
+        return [entries[index].json for index in kept]
+
+    def _with_ciphertexts(self, column: Column, entries: list[Entry], records: list[bytes]) -> list[str]:
+        """The fields of a column whose first one is the ciphertext."""
+        there = [index for index, entry in enumerate(entries) if entry.plain is not None]
+        sealed = self._protector.encrypt_all(
+            [entries[index].plain or b"" for index in there], column.name, [records[index] for index in there]
+        )
+        has_more = bool(entries[0].clear)
+        fields = [f"\\N\t{entry.clear}" if has_more else "\\N" for entry in entries]
+        for index, ciphertext in zip(there, sealed, strict=True):
+            fields[index] = f"{ciphertext}\t{entries[index].clear}" if has_more else ciphertext
+        return fields
+
+
+class _Cells:
+    """The cells of one row of a table, as ``repeats`` asks for them."""
+
+    def __init__(self, columns: dict[str, list[str]], index: int) -> None:
+        self._columns = columns
+        self._index = index
+
+    def get(self, name: str) -> str | None:
+        """The cell under a contract column, or None."""
+        column = self._columns.get(name)
+        return (column[self._index] or None) if column else None
+
+
+def _block(lines: list[str]) -> bytes:
+    """Lines as COPY takes them."""
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace") if lines else b""
