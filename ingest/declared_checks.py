@@ -18,7 +18,7 @@ Not here: what the checks do (``cross_checks``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
@@ -83,6 +83,7 @@ class CrossChecks:
         of_block, of_delivery: Need the rows of a household block, of the whole delivery.
         of_sheet, of_store: Run by ``delivery_checks``.
         wordings: Problem and remedy of the rules whose words the contract gives itself.
+        descriptions: What must hold, in Chinese, in the order of the contract.
     """
 
     of_row: tuple[RowCheck, ...] = ()
@@ -92,6 +93,7 @@ class CrossChecks:
     of_sheet: tuple[SheetCheck, ...] = ()
     of_store: tuple[StoredCheck, ...] = ()
     wordings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    descriptions: tuple[str, ...] = ()
 
     def row_findings(self, values: Values, as_of: date) -> Iterator[Finding]:
         """What the checks of one row find."""
@@ -122,7 +124,7 @@ class CrossChecks:
 
 
 def read_cross_checks(
-    entries: Iterable[DataQuality], columns: Sequence[Column], *, has_blocks: bool
+    entries: Sequence[DataQuality], columns: Sequence[Column], *, has_blocks: bool
 ) -> CrossChecks:
     """Checks of a contract from the ``quality`` entries of its table.
 
@@ -156,6 +158,7 @@ def read_cross_checks(
         of_sheet=tuple(check for check in checks if isinstance(check, SheetCheck)),
         of_store=tuple(check for check in checks if isinstance(check, StoredCheck)),
         wordings=wordings,
+        descriptions=tuple(entry.description for entry in entries if entry.description),
     )
 
 

@@ -164,6 +164,22 @@ def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
     click.echo(f"来件 {delivery_id} 已由 {by} 拒收，回执已更新；更正后的文件请重新放入同一文件夹。")
 
 
+@main.command(help="生成填报模板（xlsx，带下拉选项和填表说明）；不写清单代码就是全部清单。")
+@click.argument("list_codes", metavar="[LIST]...", nargs=-1)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="存放处，默认 YIHU_HOME/templates",
+)
+def template(list_codes: tuple[str, ...], folder: Path | None) -> None:
+    """Write the fill-in workbooks of some lists or of all."""
+    from ingest.template import write_templates
+
+    where = folder or load_settings().home / "templates"
+    click.echo("\n".join(str(path) for path in write_templates(where, list_codes)))
+
+
 @main.group(help="抽查：抽样、生成核查表。")
 def audit() -> None:
     """Sampled re-visits."""
