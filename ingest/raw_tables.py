@@ -112,22 +112,18 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
         connection.execute(
             text(
                 "insert into ops.contract (list_code, department, title, grain, version, semantics, rhythm, due_day, "
-                "legal_basis, purpose, coverage) values (:list_code, :department, :title, :grain, :version, :semantics, "
-                ":rhythm, :due_day, :legal_basis, :purpose, :coverage) on conflict (list_code) do update "
-                "set department = excluded.department, title = excluded.title, grain = excluded.grain, version = excluded.version, "
+                "legal_basis, purpose) values (:list_code, :department, :title, :grain, :version, :semantics, :rhythm, "
+                ":due_day, :legal_basis, :purpose) on conflict (list_code) do update set department = excluded.department, "
+                "title = excluded.title, grain = excluded.grain, version = excluded.version, "
                 "semantics = excluded.semantics, rhythm = excluded.rhythm, due_day = excluded.due_day, "
-                "legal_basis = excluded.legal_basis, purpose = excluded.purpose, "
-                "coverage = excluded.coverage"
+                "legal_basis = excluded.legal_basis, purpose = excluded.purpose"
             ),
             {
-                "coverage": "community" if contract.is_partial else "whole",
-                **{
-                    name: getattr(contract, name)
-                    for name in (
-                        "list_code", "department", "title", "grain", "version", "semantics", "rhythm", "due_day",
-                        "legal_basis", "purpose",
-                    )
-                },
+                name: getattr(contract, name)
+                for name in (
+                    "list_code", "department", "title", "grain", "version", "semantics", "rhythm", "due_day",
+                    "legal_basis", "purpose",
+                )
             },
         )  # fmt: skip
         connection.execute(
