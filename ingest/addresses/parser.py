@@ -35,11 +35,13 @@ _ROAD_ONLY: Final = re.compile(r"[一-龥]{2,6}(?:大道|大街|路|街|巷)(?:[
 _REMARK: Final = re.compile(r"(?:现|暂|租|借|居|家)?住[于在址]?|位于|坐落于?|租房|租住|地址|小区|本小区")
 # Names in which a number is the house itself, not a building of a compound: lanes, groups, villages, roads.
 _NUMBERED_PLACE: Final = re.compile(
-    r"(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d号|\d条|(?<![新\d])村)"
+    r"(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d条|(?<![新\d])村)"
 )
 _NAME_ENDS: Final = re.compile(rf".*{_NUMBERED_PLACE.pattern}")
+# What may stand between a known name and its door without being a part of it.
+_FILLER: Final = re.compile(r"^(?:小区|大?院)")
 _DASHED: Final = re.compile(
-    r"(?a)(?P<building>\d{1,3}[A-WYZ]?)-(?P<room>\d{2,4})(?:[A-WYZ]|号室|室|房|户|号)?"
+    r"(?a)(?P<building>\d{1,3}[A-WYZ]?|[A-WYZ])-(?P<room>\d{2,4})(?:[A-WYZ]|号室|室|房|户|号)?"
 )
 
 
@@ -86,7 +88,7 @@ def compound_name(text: str) -> str | None:
 
 def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
     """An address with a known name in it."""
-    name, tail = prepared[hit.start : hit.end], prepared[hit.end :].removeprefix("小区")
+    name, tail = prepared[hit.start : hit.end], _FILLER.sub("", prepared[hit.end :])
     rest, community = split_regions(prepared[: hit.start] + _STAND_IN) if hit.start else (_STAND_IN, None)
     entries = [
         each for each in hit.entries if None in (community, each.community) or each.community == community
@@ -102,6 +104,7 @@ def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
         return ParsedAddress("POI_ONLY", compound, community=community)
     if JOINED_ROOMS.search(tail) or MASKED.search(tail) or NO_DWELLING.search(tail):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
+    tail = tail.removeprefix("-")
     door = read_door(compound + tail) if _NAME_ENDS.fullmatch(compound) else read_tail(compound, tail)
     door = _told_by(entries, door, tail)
     if door is None or door.compound != compound or "0" in (door.building, door.unit, door.room):
@@ -129,6 +132,9 @@ def _told_by(entries: list[Entry], door: ParsedAddress | None, tail: str) -> Par
         door = ParsedAddress("NO_UNIT", entries[0].compound, building, None, room)
     if door is None:
         return None
+    is_known_building = any(entry.buildings and door.building in entry.buildings for entry in entries)
+    if dashed and has_units is False and len(dashed["building"]) > 2 and not is_known_building:
+        return None  # 101-102: two rooms, or a building and its room
     if entries and all(
         entry.buildings is not None and door.building not in entry.buildings for entry in entries
     ):
