@@ -64,6 +64,7 @@ class Grid:
 
     rows: list[Row] = field(default_factory=list)
     vertical_merges: list[tuple[int, int, int]] = field(default_factory=list)
+    horizontal_merges: list[tuple[int, int, int]] = field(default_factory=list)
     is_cut: bool = False
     _covered: dict[int, int] = field(default_factory=dict)  # column to the last row that a merge covers
     _cells: dict[int, Cell] = field(default_factory=dict)
@@ -101,6 +102,8 @@ class Grid:
         down = max(1, min(down, MAX_ROW_NUMBER - self._row + 1))
         if cell is not None:
             self._cells[self._column] = cell
+        if across > 1:
+            self.horizontal_merges.append((self._row, self._column, self._column + across - 1))
         if down > 1:
             self.vertical_merges.append((self._column, self._row, self._row + down - 1))
             for position in range(self._column, self._column + across):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
@@ -41,16 +42,20 @@ class Sheet:
         name: Name of the sheet; empty for a text file and for a workbook with one sheet.
         title: The sheet's own name, even when it is the only one.
         is_hidden: Hidden in the workbook.
-        vertical_merges: Merged ranges of one column and several rows: (column position, first row number, last).
+        vertical_merges: Merged ranges of several rows: (first column position, first row number, last).
         notes: What was found besides, for the layout.
+        horizontal_merges: Merged ranges of several columns: (row number, first column position, last).
+        community: The community whose sheet it is by its name; said by the layout, not by readers.
     """
 
     name: str
-    rows: list[Row]
+    rows: Sequence[Row]
     title: str = ""
     is_hidden: bool = False
     vertical_merges: tuple[tuple[int, int, int], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    horizontal_merges: tuple[tuple[int, int, int], ...] = ()
+    community: str | None = None
 
 
 @dataclass(frozen=True)

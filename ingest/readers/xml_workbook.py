@@ -92,6 +92,7 @@ def _sheet(worksheet: _Element, number: int, *, is_only: bool) -> Sheet:
         title=title,
         is_hidden=visible in ("SheetHidden", "SheetVeryHidden"),
         vertical_merges=tuple(grid.vertical_merges),
+        horizontal_merges=tuple(grid.horizontal_merges),
         notes=tuple(notes),
     )
 
