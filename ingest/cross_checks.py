@@ -236,6 +236,26 @@ class RequiredWhen(RowCheck):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RangeWhen(RowCheck):
+    """``range_when``: the number in `column` is from `minimum` to `maximum` when `other` is one of `values`."""
+
+    column: str
+    minimum: int
+    maximum: int
+    other: str
+    values: tuple[Any, ...]
+    column_fields = ("column", "other")
+
+    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+        """Where the rule does not hold."""
+        number = values[self.column]
+        if number is None or values[self.other] not in self.values:
+            return
+        if not self.minimum <= number <= self.maximum:
+            yield Finding(self.rule, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequiredUnderAge(RowCheck):
     """``required_under_age``: one of `any_of` has a value when the person is younger than `age` (PIPL 31)."""
 

@@ -230,7 +230,7 @@ def veteran(who: dict, **others: object) -> dict[str, object]:
     return {
         "姓名": who["name"], "身份证号": made_id(who["birth"], who["serial"]), "性别": who["sex"],
         "出生日期": datetime.combine(who["birth"], datetime.min.time()), "家庭住址": who["door"], "社区": "近江社区",
-        "优待证号": f"Y{who['serial']:06d}", "退役日期": datetime(1990, 12, 1), **others,
+        "优待证号": f"Y{who['serial']:06d}", "退役日期": date(1990, 12, 1), **others,
     }  # fmt: skip
 
 
@@ -251,7 +251,7 @@ def test_a_list_nobody_has_heard_of_needs_a_contract_and_a_model(
         landing / "community" / "household_register" / "登记表202608.xlsx",
         [{
             "家庭编号": "WJ01000001", "姓名": OLD["name"], "身份证号": made_id(OLD["birth"], OLD["serial"]), "与户主关系": "户主",
-            "家庭住址": OLD["door"], "社区": "近江社区", "登记日期": datetime(2026, 7, 1),
+            "家庭住址": OLD["door"], "社区": "近江社区", "登记日期": date(2026, 7, 1),
         }],
     )  # fmt: skip
     mistyped = {**NEW, "name": "周望", "serial": 57}
@@ -261,7 +261,7 @@ def test_a_list_nobody_has_heard_of_needs_a_contract_and_a_model(
         [
             veteran(OLD),
             veteran(NEW),
-            veteran(mistyped, 退役日期=datetime(1950, 1, 1)),
+            veteran(mistyped, 退役日期=date(1950, 1, 1)),
             {"社区": "近江社区", "优待证号": "Y999999"},
         ],
     )
@@ -273,7 +273,7 @@ def test_a_list_nobody_has_heard_of_needs_a_contract_and_a_model(
     fill_in(
         templates["退役军人优待名单填报模板.xlsx"],
         landing / "veterans" / "veteran" / "优待名单202608更正.xlsx",
-        [veteran(OLD), veteran(NEW), veteran(mistyped, 退役日期=datetime(1950, 1, 1))],
+        [veteran(OLD), veteran(NEW), veteran(mistyped, 退役日期=date(1950, 1, 1))],
     )
     (outcome,) = ingest_landing(engine, protector, landing, ARRIVED)
     assert (outcome.list_code, outcome.status, outcome.reason_code) == ("veteran", "loaded", None)

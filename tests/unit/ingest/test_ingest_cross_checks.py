@@ -42,6 +42,10 @@ SOUND = {
     "family_doctor": {"签约编号": "Q1", "居民姓名": "赵雪", "证件号码": WOMAN, "性别": "女", "出生日期": "1985-03-23", "签约日期": "2026-03-01", "协议到期日": "2027-02-28", "签约状态": "签约", "人群标签": "高血压;糖尿病", "解约日期": "", "解约原因": ""},
     "disabled": {"姓名": "赵雪", "性别": "女", "公民身份号码": WOMAN, "残疾人证号": WOMAN + "41", "残疾类别": "肢体", "残疾等级": "一级"},
     "visit": {"走访编号": "ZF1", "家庭编号": "WJ1", "走访日期": "2026-10-20 19:31", "录入时间": "2026-10-20 20:00"},
+    "problem": {"问题编号": "WT1", "办理环节": "登记", "环节时间": "2026-10-20 09:00", "是否重复诉求": "是", "原问题编号": "WT0", "办理时限": "3", "时限计法": "工作日"},
+    "need": {"家庭编号": "WJ1", "需求代码": "YL01", "登记日期": "2026-10-20", "对接日期": "2026-10-22"},
+    "resource": {"家庭编号": "WJ1", "资源类别": "闲置资源", "资源名称": "轮椅", "登记日期": "2026-10-20", "有效期至": "2027-10-20"},
+    "satisfaction": {"问卷编号": "MY1", "评价内容": "服务态度", "分制": "五分制", "评分": "5", "发放日期": "2026-10-08", "填写日期": "2026-10-09"},
 }  # fmt: skip
 FAULTS = [
     ("extreme_poverty", {"性别": "男"}, "id_sex_differs", "sex_code"),
@@ -95,6 +99,12 @@ FAULTS = [
     ("disabled", {"残疾类别": ""}, "category_taken_from_certificate", "disability_category_code"),
     ("disabled", {"残疾等级": ""}, "level_taken_from_certificate", "disability_level_code"),
     ("visit", {"录入时间": "2026-10-20 19:00"}, "entered_before_visited", "entered_at"),
+    ("problem", {"原问题编号": ""}, "repeat_without_number", "repeat_of_no"),
+    ("problem", {"时限计法": ""}, "deadline_without_basis", "deadline_basis_code"),
+    ("need", {"对接日期": "2026-10-19"}, "matched_before_recorded", "matched_date"),
+    ("resource", {"有效期至": "2026-10-19"}, "valid_until_before_recorded", "valid_until"),
+    ("satisfaction", {"填写日期": "2026-10-07"}, "answered_before_sent", "answered_date"),
+    ("satisfaction", {"评分": "90"}, "score_outside_its_scale", "score"),
 ]
 
 
