@@ -54,6 +54,7 @@ class _Card:
     values: dict[str, Cell] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     members: list[tuple[int, dict[str, Cell]]] = field(default_factory=list)
+    has_labels: bool = False  # beside their values: without them it is an ordinary table
 
 
 def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
@@ -62,7 +63,7 @@ def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
         return None
     cards = _Reader(contract, sheet).read()
     names = [column.name for column in contract.columns if any(column.name in card.labels for card in cards)]
-    if len(names) < _LEAST_LABELS or not cards:
+    if len(names) < _LEAST_LABELS or not cards or not all(card.has_labels for card in cards):
         return None
     rows: list[Row] = []
     left_out = 0
@@ -231,6 +232,7 @@ class _Reader:
                 self._begins_anew = False
                 self._opening = self._opening or name
             card = self._cards[-1]
+            card.has_labels = True
             if card.values.get(name) in (None, ""):
                 card.labels.setdefault(name, label)
                 if isinstance(value, str):

@@ -71,6 +71,7 @@ class Grid:
     _row: int = 0
     _column: int = 0
     _count: int = 0
+    _width: int = 0
 
     def start_row(self, number: int | None = None) -> None:
         """The next row begins, or the row of that number."""
@@ -110,8 +111,15 @@ class Grid:
                 self._covered[position] = self._row + down - 1
         self._column += across
 
+    def finish(self) -> list[Row]:
+        """All rows, equally long: a cell left out at the end of a row is a blank one."""
+        self.end_row()
+        width = max([self._width, *(len(row.cells) for row in self.rows)])
+        return [Row(row.number, row.cells + (None,) * (width - len(row.cells))) for row in self.rows]
+
     def end_row(self) -> None:
         """Keep the row that was begun; blank rows are left out."""
+        self._width = max(self._width, self._column)
         if self._cells:
             width = max(self._cells) + 1
             cells = tuple(self._cells.get(position) for position in range(width))

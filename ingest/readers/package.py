@@ -93,7 +93,7 @@ def inspect_package(content: bytes) -> Package:
             package.extras = tuple(
                 word
                 for word, pattern in (
-                    ("批注", r"comments\d*\.xml$|threadedComments/"),
+                    ("批注", r"comments?\d*\.xml$|threadedComments/"),
                     ("图片", r"xl/media/"),
                     ("透视表缓存", r"pivotCache/"),
                 )
