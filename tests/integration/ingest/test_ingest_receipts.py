@@ -175,7 +175,9 @@ def test_kinds_come_first_and_lines_are_capped_in_the_workbook_only(put, take, w
 def test_a_receipt_tells_changes_waiting_communities_and_the_scores_of_the_month(
     put, take, warehouse, outbox
 ):
-    put(FOLDER, "a202611.csv", csv_bytes(DISABLED_HEADER, disabled_rows(20)))
+    rows = disabled_rows(20)
+    rows[0] = (*rows[0][:2], wrong_digit(rows[0][2]), "", *rows[0][4:])
+    put(FOLDER, "a202611.csv", csv_bytes(DISABLED_HEADER, rows))
     (first,) = take()
     with warehouse.engine.begin() as connection:
         # Rows as the guards write them for a later delivery.
@@ -205,6 +207,8 @@ def test_a_receipt_tells_changes_waiting_communities_and_the_scores_of_the_month
     assert [score["dimension"] for score in answer["scorecard"]["dimensions"]] == list(DIMENSION_NAMES)
     assert answer["scorecard"]["month"] == "2026-11"
     assert [row[0] for row in sheets["本月评分"][1:]] == list(DIMENSION_NAMES.values())
+    faults = {s["dimension"]: s["denominator"] - s["numerator"] for s in answer["scorecard"]["dimensions"]}
+    assert (faults["accuracy"], faults["consistency"], faults["timeliness"]) == (1, 0, 0)
     # The community is delivered after all: that is another state.
     with warehouse.engine.begin() as connection:
         connection.execute(
