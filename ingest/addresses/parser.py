@@ -32,12 +32,11 @@ from ingest.normalise.texts import fold, has_unreadable_character, is_null
 # Stands in for the known name while the words in front of it are looked at: nothing in it can be taken for a region.
 _STAND_IN: Final = "仁和家园3幢"
 _ROAD_ONLY: Final = re.compile(r"[一-龥]{2,6}(?:大道|大街|路|街|巷)(?:[东西南北中]?段)?")
-_REMARK: Final = re.compile(r"(?:现|暂|租|借|居|家)?住[于在址]?|位于|坐落于?|租房|租住|地址|小区|本小区")
+_REMARK: Final = re.compile(r"(?:现|暂|租|借|居|家)?住[于在址]?|位于|坐落于?|租房|租住|地址|本?小区")
 # Names in which a number is the house itself, not a building of a compound: lanes, groups, villages, roads.
 _NUMBERED_PLACE: Final = re.compile(
-    r"(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d条|(?<![新\d])村)"
+    r".*(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d条|(?<![新\d])村)"
 )
-_NAME_ENDS: Final = re.compile(rf".*{_NUMBERED_PLACE.pattern}")
 # What may stand between a known name and its door without being a part of it.
 _FILLER: Final = re.compile(r"^(?:小区|大?院)")
 _DASHED: Final = re.compile(
@@ -105,7 +104,7 @@ def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
     if JOINED_ROOMS.search(tail) or MASKED.search(tail) or NO_DWELLING.search(tail):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
     tail = tail.removeprefix("-")
-    door = read_door(compound + tail) if _NAME_ENDS.fullmatch(compound) else read_tail(compound, tail)
+    door = read_door(compound + tail) if _NUMBERED_PLACE.fullmatch(compound) else read_tail(compound, tail)
     door = _told_by(entries, door, tail)
     if door is None or door.compound != compound or "0" in (door.building, door.unit, door.room):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
