@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
 from ingest.contract import Contract
-from ingest.row_rules import store_row_rules
 
 _TYPES = {"timestamptz": "timestamp with time zone", "text[]": "ARRAY"}
 
@@ -29,7 +28,6 @@ def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None
         for contract in contracts.values():
             _ensure_table(connection, contract)
         _sync_contracts(connection, contracts.values())
-        store_row_rules(connection)
 
 
 def _ensure_table(connection: Connection, contract: Contract) -> None:
@@ -129,14 +127,19 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
             },
         )  # fmt: skip
         connection.execute(
+            text("update ops.contract set business_key = :business_key where list_code = :list_code"),
+            {"list_code": contract.list_code, "business_key": list(contract.business_key)},
+        )
+        connection.execute(
             text("delete from ops.contract_column where list_code = :list_code"),
             {"list_code": contract.list_code},
         )
         connection.execute(
             text(
                 "insert into ops.contract_column (list_code, column_name, position, header, semantic_type, is_required, "
-                "code_list, allowed_codes, data_class, is_encrypted) values (:list_code, :column_name, :position, :header, "
-                ":semantic_type, :is_required, :code_list, :allowed_codes, :data_class, :is_encrypted)"
+                "code_list, allowed_codes, data_class, is_encrypted, minimum, maximum, is_past_only) "
+                "values (:list_code, :column_name, :position, :header, :semantic_type, :is_required, :code_list, "
+                ":allowed_codes, :data_class, :is_encrypted, :minimum, :maximum, :is_past_only)"
             ),
             [
                 {
@@ -150,6 +153,9 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
                     "allowed_codes": list(column.code_list.codes) if column.code_list else None,
                     "data_class": column.data_class,
                     "is_encrypted": column.is_encrypted,
+                    "minimum": column.minimum,
+                    "maximum": column.maximum,
+                    "is_past_only": column.is_past_only,
                 }
                 for position, column in enumerate(contract.columns, start=1)
             ],
