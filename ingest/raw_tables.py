@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
 from ingest.contract import Contract
+from ingest.row_rules import store_row_rules
 
 _TYPES = {"timestamptz": "timestamp with time zone", "text[]": "ARRAY"}
 
@@ -28,6 +29,7 @@ def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None
         for contract in contracts.values():
             _ensure_table(connection, contract)
         _sync_contracts(connection, contracts.values())
+        store_row_rules(connection)
 
 
 def _ensure_table(connection: Connection, contract: Contract) -> None:
