@@ -38,7 +38,8 @@ _NUMBERED_PLACE: Final = re.compile(
     r".*(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d条|(?<![新\d])村)"
 )
 # What may stand between a known name and its door without being a part of it.
-_FILLER: Final = re.compile(r"^(?:小区|大?院)")
+_FILLER: Final = re.compile(r"^(?:小区)?(?:大?院)?(?:内|[东西南北]门)?")
+_PHASE: Final = re.compile(r"(?a)(?:\d+|[一二三四五六七八九十东西南北中A-Z])[期区苑]$")
 _DASHED: Final = re.compile(
     r"(?a)(?P<building>\d{1,3}[A-WYZ]?|[A-WYZ])-(?P<room>\d{2,4})(?:[A-WYZ]|号室|室|房|户|号)?"
 )
@@ -58,7 +59,7 @@ def parse_address(text: str, gazetteer: Gazetteer = EMPTY) -> ParsedAddress:
     if has_unreadable_character(text) or len(folded) > 200:
         return ParsedAddress("UNPARSED")
     prepared = prepare(folded)
-    hit = gazetteer.find(prepared)
+    hit = None if gazetteer is EMPTY else gazetteer.find(prepared)
     if hit is not None:
         return _read_known(prepared, hit)
     rest, community = split_regions(prepared)
@@ -69,10 +70,15 @@ def parse_address(text: str, gazetteer: Gazetteer = EMPTY) -> ParsedAddress:
     door = read_door(rest)
     if door is None:
         return read_place(ROAD_BEFORE_NAME.sub("", rest, count=1), community)
-    status = door.status
-    if NO_DWELLING.search(rest) or not is_name(door.compound) or "0" in (door.building, door.unit, door.room):
-        status = "AMBIGUOUS"
-    return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
+    compound = _without_words_in_front(door.compound, gazetteer)
+    is_door = (
+        compound is not None
+        and is_name(compound)
+        and not NO_DWELLING.search(rest)
+        and "0" not in (door.building, door.unit, door.room)
+    )
+    status = door.status if is_door else "AMBIGUOUS"
+    return ParsedAddress(status, compound or door.compound, door.building, door.unit, door.room, community)
 
 
 def compound_name(text: str) -> str | None:
@@ -109,6 +115,15 @@ def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
     if door is None or door.compound != compound or "0" in (door.building, door.unit, door.room):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
     return replace(door, community=community)
+
+
+def _without_words_in_front(compound: str | None, gazetteer: Gazetteer) -> str | None:
+    """An unknown phase of a known compound without the road in front of it; None when other words are (王建国家世纪新城4期)."""
+    phase = None if compound is None or gazetteer is EMPTY else _PHASE.search(compound)
+    hit = gazetteer.find(compound[: phase.start()]) if compound and phase else None
+    if compound is None or hit is None or hit.start == 0:
+        return compound
+    return compound[hit.start :] if _is_explained(compound[: hit.start], hit.entries) else None
 
 
 def _is_explained(front: str, entries: tuple[Entry, ...]) -> bool:
