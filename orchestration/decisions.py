@@ -4,8 +4,6 @@ Each has a launch form; who decided, when and why is recorded by `ingest.holds`.
 once: the ledger, the list of what waits, and its check.
 """
 
-from collections.abc import Callable
-
 import dagster as dg
 from pydantic import Field
 
@@ -84,25 +82,24 @@ def _show(context: dg.OpExecutionContext, platform: Platform, delivery_id: int, 
     answer_suppliers(platform)
     table = waiting_table(platform.engine)
     count = len(waiting_items(platform.engine))
-    for key in (DELIVERY, WAITING):
-        context.log_event(
-            dg.AssetMaterialization(
-                key,
-                description=f"来件 {delivery_id}：{decision}",
-                metadata={
-                    "决定": f"来件 {delivery_id}：{decision}",
-                    "等待处理件数": count,
-                    "等待处理": table,
-                },
-            )
-        )
+    said = f"来件 {delivery_id}：{decision}"
+    shown = {"决定": said, "等待处理件数": count, "等待处理": table}
+    # The ledger is observed, not materialised: its other checks stay those of the intake.
+    context.log_event(dg.AssetMaterialization(WAITING, description=said, metadata=shown))
+    context.log_event(dg.AssetObservation(DELIVERY, description=said, metadata=shown))
     # Dagster takes a check here too; its annotation does not say so.
     context.log_event(check_waiting(platform.engine, DELIVERY))  # type: ignore[arg-type]
     context.log.info("delivery %d decided; waiting items left: %d", delivery_id, count)
 
 
-def _job(name: str, op: Callable[[], object], description: str) -> dg.JobDefinition:
-    @dg.job(name=name, description=description, executor_def=dg.in_process_executor)
+def _job(name: str, op: dg.OpDefinition, form: dg.Config, description: str) -> dg.JobDefinition:
+    # The form opens with its fields there and empty; sent off like that, it is refused with what is expected.
+    @dg.job(
+        name=name,
+        description=description,
+        config=dg.RunConfig(ops={op.name: form}),
+        executor_def=dg.in_process_executor,
+    )
     def decided() -> None:
         op()
 
@@ -112,18 +109,21 @@ def _job(name: str, op: Callable[[], object], description: str) -> dg.JobDefinit
 release_delivery = _job(
     "release_delivery",
     release,
+    ReleaseConfig(delivery_id=0, by="", why=""),
     "放行一次扣留的来件：数据经核对无误时用。在 Launchpad 填来件编号、是谁、为什么，再按 Launch Run；"
     f"下次刷新起使用。旧清单放行后不会盖过新清单。{_NO_PASSWORD}",
 )
 refuse_delivery = _job(
     "refuse_delivery",
     refuse,
+    RefuseConfig(delivery_id=0, by="", why=""),
     "拒收一次扣留的来件：数据有误时用，不能撤销。在 Launchpad 填来件编号、是谁、为什么，再按 Launch Run；"
     f"原因写进回执，更正后的文件重新放入即可。{_NO_PASSWORD}",
 )
 confirm_partition_gone_job = _job(
     "confirm_partition_gone",
     confirm,
+    ConfirmConfig(delivery_id=0, community="", by="", why=""),
     "确认某社区在这次来件中没有对象（或确实少了很多）属实：此后不再沿用该社区以前的行，从这次来件的清单日期起作退出处理。"
     "是漏报的不要确认，等报送单位补报，补报后自动了结。在 Launchpad 填来件编号、社区、是谁、依据，再按 Launch Run。",
 )

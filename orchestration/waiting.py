@@ -10,7 +10,7 @@ from infra.errors import PermanentError
 from orchestration.runs import STATUS_NAMES
 
 CHECK_NAME: Final = "no_delivery_waits_for_a_person"
-_COLUMNS: Final = ("来件编号", "清单", "社区", "文件", "清单日期", "等待自", "为什么", "怎样处理", "任务")
+_COLUMNS: Final = ("来件编号", "什么", "为什么", "怎样处理")
 
 _CHANGE_NAMES: Final = {"added": "新增", "removed": "减少", "changed": "改动", "unchanged": "未变"}
 _HOLD_NAMES: Final = {
@@ -104,17 +104,14 @@ def waiting_table(engine: Engine) -> dg.MetadataValue:
     items = waiting_items(engine)
     if not items:
         return dg.MetadataValue.md("没有等待处理的来件。")
+    # Four columns: the UI leaves a table little room.
     rows = [
         (
             item.delivery_id,
-            item.list_title,
-            item.community_name or "（整件）",
-            item.file_name,
-            item.snapshot_date or "不详",
-            _local(item.waits_since),
+            f"《{item.list_title}》{f'**{item.community_name}**，' if item.community_name else ''}{item.file_name}，"
+            f"清单日期 {item.snapshot_date or '不详'}，等待自 {_local(item.waits_since)}",
             item.reason,
-            item.next_step,
-            item.job_names,
+            f"{item.next_step}。任务：{item.job_names}",
         )
         for item in items
     ]
