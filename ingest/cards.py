@@ -43,6 +43,7 @@ _BRACKETED_BLANK: Final = re.compile(r"[(\[【]\s*[)\]】]")
 _OPTION: Final = re.compile(rf"[{_TICKED}{_UNTICKED}][^{_TICKED}{_UNTICKED}]*")
 _OPTION_BEFORE: Final = re.compile(rf"[^{_TICKED}{_UNTICKED}]*[{_TICKED}{_UNTICKED}]")
 _BRACKETS: Final = str.maketrans("（）［］", "()[]")
+_LONGEST_OPTIONS: Final = 500  # characters; longer is prose
 _OPTION_ENDS: Final = " ,，;；、/|\n\t"
 
 
@@ -96,6 +97,8 @@ def chosen_options(text: str) -> str | None:
 
     Text without boxes comes back as it is.
     """
+    if len(text) > _LONGEST_OPTIONS:
+        return text
     marked = _BRACKETED_BLANK.sub("□", _BRACKETED_TICK.sub("☑", text.translate(_BRACKETS)))
     marks = {sign for sign in marked if sign in _TICKED or sign in _UNTICKED}
     # A lone √ is a yes, and 张○○ is no choice of anything.

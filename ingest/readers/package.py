@@ -43,15 +43,14 @@ _ACTIVE_PARTS: Final = re.compile(
 )
 _MACRO_CONTENT_TYPE: Final = re.compile(rb"macroEnabled|ms-excel\.sheet\.binary", re.IGNORECASE)
 _DOCTYPE: Final = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-_CELL: Final = re.compile(
-    rb"<(?:\w+:)?c\s([^>]*?)(?:/>|>(.*?)</(?:\w+:)?c>)", re.DOTALL
-)  # attributes and content
+# None of these patterns may look further than the tag it began in: the text is an attacker's.
+_CELL_END: Final = re.compile(rb"</(?:\w{1,20}:)?c>")
 _PLACE: Final = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})(\d{1,7})[\"']")
 _ERROR_TYPE: Final = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v>([^<]+)</|<(?:\w+:)?t[ >]")
 _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[ />]")
-_ODD_PLACE: Final = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*\s)?r(?:\s+=|=\s|=[\"'][^A-Z])")
-_HIDDEN: Final = re.compile(rb"<(?:\w+:)?(?:row|col)\s[^>]*\bhidden=\"(?:1|true)\"")
+_ODD_PLACE: Final = re.compile(rb"<(?:\w{1,20}:)?c\s(?:[^<>]*\s)?r(?:\s+=|=\s|=[\"'][^A-Z])")
+_HIDDEN: Final = re.compile(rb"<(?:\w{1,20}:)?(?:row|col)\s[^<>]*\bhidden=\"(?:1|true)\"")
 
 
 @dataclass
@@ -286,7 +285,11 @@ def _extent(data: NDArray[uint8], places: NDArray[intp]) -> tuple[int, int]:
 
 
 def _note_patches(chunk: bytes, sheet: SheetPart, *, has_formulas: bool) -> None:
-    for attributes, inner in _CELL.findall(chunk):
+    for piece in _CELL_END.split(chunk):
+        begin = max(piece.rfind(b"<c "), piece.rfind(b":c "))
+        attributes, _, inner = piece[begin:].partition(b">")
+        if begin < 0 or attributes.endswith(b"/"):
+            continue
         is_error = _ERROR_TYPE.search(attributes) is not None
         if not is_error and not (inner and has_formulas and _FORMULA.search(inner)):
             continue

@@ -326,6 +326,28 @@ def test_b39_a_cell_beyond_all_measure_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"<c " * 300_000,
+        b'<c r="A1" t="e"><f>' * 50_000,
+        b"<row " * 200_000 + b'hidden="x"',
+        b"<c r =" * 100_000,
+    ],
+)
+def test_no_pattern_loses_its_time_in_a_sheet_made_for_it(text):
+    content = make.rezipped(GOOD, replace=[(make.SHEET, b"</sheetData>", text + b"</sheetData>")])
+    started = time.monotonic()
+    assert outcome(content) in ("damaged_workbook", "too_large_unpacked", "no_header", SOUND)
+    assert time.monotonic() - started < 5
+
+
+def test_no_pattern_loses_its_time_in_a_page_made_for_it():
+    started = time.monotonic()
+    assert outcome(b"<!---->" * 500 + b"x", "a.xls") in ("no_header", "no_table")
+    assert time.monotonic() - started < 2
+
+
 class TestPasswords:
     def test_the_right_password_opens_the_workbook(self):
         assert outcome(make.encrypted_xlsx("甲乙丙123"), password="甲乙丙123") == SOUND
