@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from ingest.contract import load_contracts
+from ingest.template import write_template
 from tests.synthetic.cards import HouseholdRegister
 from tests.synthetic.dirt import Dirt
 from tests.synthetic.event_lists import EventListWriter
@@ -99,3 +100,12 @@ def test_free_text_and_numbers_stand_nowhere_in_clear(delivered, ask):
     assert not {"description", "handling_note", "opinion", "need_detail", "reporter_phone", "id_no"} & columns
     (row,) = ask("select count(*) as n from raw.problem as problem where problem::text like '%电动车进楼%'")
     assert row.n == 0
+
+
+def test_an_untouched_template_of_any_list_is_refused_as_having_no_rows(put, take, tmp_path):
+    for code, contract in load_contracts().items():
+        template = write_template(contract, tmp_path)
+        put(f"{contract.department}/{code}", template.name, template.read_bytes())
+    outcomes = take(ARRIVED)
+    assert {(outcome.status, outcome.reason_code) for outcome in outcomes} == {("refused", "no_rows")}
+    assert {outcome.list_code for outcome in outcomes} == set(load_contracts())
