@@ -100,7 +100,8 @@ class CrossChecks:
     def row_findings(self, values: Values, as_of: date) -> Iterator[Finding]:
         """What the checks of one row find."""
         for check in self.of_row:
-            yield from check.find(values, as_of)
+            if finding := check.find(values, as_of):
+                yield finding
 
     def block_findings(
         self, rows: Sequence[Values], as_of: date, *, is_block: bool
@@ -113,7 +114,7 @@ class CrossChecks:
             is_block: Whether it is a block.
         """
         for check in self.of_household:
-            for finding in check.find(rows[0], as_of):  # the other rows of the household say the same
+            if finding := check.find(rows[0], as_of):  # the other rows of the household say the same
                 yield 0, finding
         if is_block:
             for group_check in self.of_block:
