@@ -260,8 +260,9 @@ class BatchSealer:
         for index, row in enumerate(values):
             if index not in single:
                 for find in finds:
-                    for _ in find(row, as_of):
+                    if find(row, as_of) is not None:
                         single.add(index)
+                        break
         verdicts = {index: self._judge.judge(table.row(index)) for index in sorted(single)}
         self._check_households(table, values, verdicts)
         return verdicts

@@ -111,7 +111,7 @@ def batches_of(layout: Layout, contract: Contract) -> Iterator[Batch]:
         table = tables.start(sheet, header)
         first = rows[header.last].number + 1
         records = (record for record in rows.records() if record[0] >= first)
-        if table.is_of_heads:
+        if table.is_of_heads or table.community:
             yield from _gathered(_placed(records, table))
         else:
             yield from _chunked(records, sheet.name, table, header, tables.blocks)

@@ -2,7 +2,7 @@
 
 Rows are matched by the business key of the contract, through tokens and match keys, in SQL and in the transaction that
 loads them. A row whose key itself was mended (a wrong id, a name) is found again by the rest of its key, where that is
-unambiguous on both sides and most of the row agrees. Columns that exist only as ciphertext are not compared: equal
+unambiguous on both sides and what else says who it is agrees. Columns that exist only as ciphertext are not compared: equal
 values have unequal ciphertexts.
 """
 
@@ -23,6 +23,16 @@ _COMPARED: Final = {
     "disability_certificate": "coalesce({0}_token, {0}_masked)",
     "codes": "array_to_string({0}, ',')",
 }
+# What says who a row is about, and how much it says when it agrees; a namesake elsewhere is somebody else.
+_IDENTIFYING: Final = {
+    "id_no": 2,
+    "disability_certificate": 2,
+    "person_name": 1,
+    "phone": 1,
+    "address": 1,
+    "date": 1,
+}
+_ENOUGH: Final = 2
 _MATCHED: Final = {"person_name": "{0}_key", "address": "coalesce({0}_key, {0})"}
 
 
@@ -97,7 +107,8 @@ def record_changes(
 
 
 def _is_comparable(column: Column) -> bool:
-    return not column.is_encrypted and not column.is_row_counter
+    has_clear_facts = not column.is_encrypted or column.semantic_type in _COMPARED
+    return has_clear_facts and not column.is_row_counter
 
 
 def _standing_rows(contract: Contract) -> str:
@@ -151,7 +162,6 @@ def _comparison(contract: Contract, key: Sequence[Column], compared: Sequence[Co
         f"from fresh inner join old on {on_key})"
     )
     matched = "select * from matched_0"
-    alike = " + ".join(f"cast(fresh.{v} is not distinct from old.{v} as integer)" for v in values)
     for number, dropped in enumerate(keys if len(keys) > 1 else [], start=1):
         rest = [k for k in keys if k != dropped]
         for side in ("fresh", "old"):
@@ -165,7 +175,7 @@ def _comparison(contract: Contract, key: Sequence[Column], compared: Sequence[Co
             f"from fresh inner join fresh_{number} using (record_id) "
             f"inner join old on {' and '.join(f'fresh.{k} = old.{k}' for k in rest)} "
             f"inner join old_{number} on old.record_id = old_{number}.record_id "
-            f"where 2 * ({alike}) > {len(values)})"
+            f"where {_agreement(compared, key[number - 1])} >= {_ENOUGH})"
         )
         matched += f" union all select * from matched_{number}"
     differs = " or ".join(f"fresh.{v} is distinct from old.{v}" for v in values)
@@ -180,6 +190,19 @@ def _comparison(contract: Contract, key: Sequence[Column], compared: Sequence[Co
         f"from ({matched}) as matched inner join fresh on fresh.record_id = matched.fresh_id "
         "inner join old on old.record_id = matched.old_id"
     )
+
+
+def _agreement(compared: Sequence[Column], dropped: Column) -> str:
+    """How far two rows say the same of who they are about, the dropped part of the key apart."""
+    points = [
+        f"case when fresh.v{place} = old.v{place} then {_IDENTIFYING[column.semantic_type]} "
+        f"when fresh.v{place} <> old.v{place} then -1 else 0 end"
+        for place, column in enumerate(compared)
+        if column.semantic_type in _IDENTIFYING
+        and column is not dropped
+        and (column.semantic_type != "date" or column.name == "birth_date")
+    ]
+    return " + ".join(points) or "0"
 
 
 def _expression(column: Column, others: Mapping[str, str]) -> str:

@@ -251,8 +251,8 @@ class Contract:
 
 
 @cache
-def load_contracts(folder: Path = CONTRACT_FOLDER) -> dict[str, Contract]:
-    """All contracts by list code.
+def load_contracts(folder: Path | None = None) -> dict[str, Contract]:
+    """All contracts by list code, from ``CONTRACT_FOLDER`` unless another folder is named.
 
     Raises:
         PermanentError: A file is no ODCS contract or contradicts itself; all mistakes of all files at once.
@@ -260,7 +260,7 @@ def load_contracts(folder: Path = CONTRACT_FOLDER) -> dict[str, Contract]:
     code_lists = load_code_lists()
     contracts: dict[str, Contract] = {}
     mistakes: list[str] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted((folder or CONTRACT_FOLDER).glob("*.yaml")):
         try:
             contract = _read_contract(path, code_lists)
         except ValueError as error:

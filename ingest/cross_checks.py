@@ -64,8 +64,8 @@ class Check:
 class RowCheck(Check):
     """A check of one row."""
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
-        """Findings of one row; `as_of` is the day the delivery speaks of."""
+    def find(self, values: Values, as_of: date) -> Finding | None:
+        """What is wrong with one row, or None; `as_of` is the day the delivery speaks of."""
         raise NotImplementedError
 
 
@@ -109,15 +109,16 @@ class Order(RowCheck):
     upper: str
     column_fields = ("lower", "upper")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         low, high = values[self.lower], values[self.upper]
         if low is None or high is None:
-            return
+            return None
         if isinstance(low, datetime) != isinstance(high, datetime):
             low, high = _day(low), _day(high)
         if high < low:
-            yield Finding(self.rule, self.upper)
+            return Finding(self.rule, self.upper)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,13 +131,14 @@ class Period(RowCheck):
     maximum_days: int
     column_fields = ("lower", "upper")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         begin, end = values[self.lower], values[self.upper]
         if begin is None or end is None or end < begin:
-            return
+            return None
         if not self.minimum_days <= (end - begin).days <= self.maximum_days:
-            yield Finding(self.rule, self.upper)
+            return Finding(self.rule, self.upper)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,15 +154,16 @@ class IdFact(RowCheck):
         if self.fact not in ("birth_date", "sex_code"):
             raise ValueError(f"fact 是 {self.fact}，可用 birth_date、sex_code")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         identity, stated = values[self.id], values[self.column]
         if identity.kind != "valid" or stated is None:
-            return
+            return None
         if self.fact == "sex_code" and stated not in _KNOWN_SEXES:
-            return
+            return None
         if stated != getattr(identity, self.fact):
-            yield Finding(self.rule, self.column)
+            return Finding(self.rule, self.column)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,11 +174,12 @@ class Differ(RowCheck):
     other: str
     column_fields = ("column", "other")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         own, others = values[self.column], values[self.other]
         if own.kind == "valid" and others.kind == "valid" and own.text == others.text:
-            yield Finding(self.rule, self.column, taken=MISSING_ID)
+            return Finding(self.rule, self.column, taken=MISSING_ID)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,19 +207,20 @@ class CertificateFact(RowCheck):
         if (self.fact == "id") != (self.taken_rule is None):
             raise ValueError("category、level 要写 taken_rule，id 不写")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         certificate = values[self.certificate]
         if certificate.kind != "valid":
-            return
+            return None
         inside, stated = getattr(certificate, self._ATTRIBUTES[self.fact]), values[self.column]
         if self.fact == "id":
             if stated.kind in _USABLE_IDS and stated.text != inside:
-                yield Finding(self.rule, self.certificate)
+                return Finding(self.rule, self.certificate)
         elif stated is None and self.taken_rule is not None:
-            yield Finding(self.taken_rule, self.column, taken=inside)
+            return Finding(self.taken_rule, self.column, taken=inside)
         elif stated != inside:
-            yield Finding(self.rule, self.column)
+            return Finding(self.rule, self.column)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,12 +232,34 @@ class RequiredWhen(RowCheck):
     values: tuple[Any, ...] = ()
     column_fields = ("column", "other")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         other = values[self.other]
         applies = other in self.values if self.values else has_value(other)
         if applies and not has_value(values[self.column]):
-            yield Finding(self.rule, self.column)
+            return Finding(self.rule, self.column)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeWhen(RowCheck):
+    """``range_when``: the number in `column` is from `minimum` to `maximum` when `other` is one of `values`."""
+
+    column: str
+    minimum: int
+    maximum: int
+    other: str
+    values: tuple[Any, ...]
+    column_fields = ("column", "other")
+
+    def find(self, values: Values, as_of: date) -> Finding | None:
+        """Where the rule does not hold."""
+        number = values[self.column]
+        if number is None or values[self.other] not in self.values:
+            return None
+        if not self.minimum <= number <= self.maximum:
+            return Finding(self.rule, self.column)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,11 +272,12 @@ class RequiredUnderAge(RowCheck):
     birth: str | None = None
     column_fields = ("any_of", "id", "birth")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         age = _age(values, self.id, self.birth, as_of)
         if age is not None and age < self.age and not any(has_value(values[name]) for name in self.any_of):
-            yield Finding(self.rule, self.any_of[0])
+            return Finding(self.rule, self.any_of[0])
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,15 +290,16 @@ class AgeLimit(RowCheck):
     maximum: int | None = None
     column_fields = ("id", "birth")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         age = _age(values, self.id, self.birth, as_of)
         if age is None:
-            return
+            return None
         if (self.minimum is not None and age < self.minimum) or (
             self.maximum is not None and age > self.maximum
         ):
-            yield Finding(self.rule, self.id)
+            return Finding(self.rule, self.id)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,11 +311,12 @@ class Lapsed(RowCheck):
     end: str
     column_fields = ("status", "end")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         end = values[self.end]
         if values[self.status] in self.values and end is not None and end < as_of:
-            yield Finding(self.rule, self.status)
+            return Finding(self.rule, self.status)
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -303,7 +333,7 @@ class RelationSex(RowCheck):
     sexes: Mapping[str, str]
     column_fields = ("relation", "id", "sex")
 
-    def find(self, values: Values, as_of: date) -> Iterator[Finding]:
+    def find(self, values: Values, as_of: date) -> Finding | None:
         """Where the rule does not hold."""
         expected = self.sexes.get(values[self.relation])
         known = {values[self.id].sex_code if values[self.id].kind == "valid" else None}
@@ -311,7 +341,8 @@ class RelationSex(RowCheck):
             known.add(values[self.sex])
         known &= set(_KNOWN_SEXES)
         if expected is not None and known and expected not in known:
-            yield Finding(self.rule, self.relation)
+            return Finding(self.rule, self.relation)
+        return None
 
 
 # -- of several rows -----------------------------------------------------------------------------------------------

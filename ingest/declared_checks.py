@@ -18,7 +18,7 @@ Not here: what the checks do (``cross_checks``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +38,7 @@ from ingest.cross_checks import (
     OneCurrent,
     Order,
     Period,
+    RangeWhen,
     RelationSex,
     RequiredUnderAge,
     RequiredWhen,
@@ -61,6 +62,7 @@ _VOCABULARY: Final[dict[str, type[Check]]] = {
     "differ": Differ,
     "certificate_fact": CertificateFact,
     "required_when": RequiredWhen,
+    "range_when": RangeWhen,
     "required_under_age": RequiredUnderAge,
     "age_limit": AgeLimit,
     "lapsed": Lapsed,
@@ -83,6 +85,7 @@ class CrossChecks:
         of_block, of_delivery: Need the rows of a household block, of the whole delivery.
         of_sheet, of_store: Run by ``delivery_checks``.
         wordings: Problem and remedy of the rules whose words the contract gives itself.
+        descriptions: What must hold, in Chinese, in the order of the contract.
     """
 
     of_row: tuple[RowCheck, ...] = ()
@@ -92,11 +95,13 @@ class CrossChecks:
     of_sheet: tuple[SheetCheck, ...] = ()
     of_store: tuple[StoredCheck, ...] = ()
     wordings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    descriptions: tuple[str, ...] = ()
 
     def row_findings(self, values: Values, as_of: date) -> Iterator[Finding]:
         """What the checks of one row find."""
         for check in self.of_row:
-            yield from check.find(values, as_of)
+            if finding := check.find(values, as_of):
+                yield finding
 
     def block_findings(
         self, rows: Sequence[Values], as_of: date, *, is_block: bool
@@ -109,7 +114,7 @@ class CrossChecks:
             is_block: Whether it is a block.
         """
         for check in self.of_household:
-            for finding in check.find(rows[0], as_of):  # the other rows of the household say the same
+            if finding := check.find(rows[0], as_of):  # the other rows of the household say the same
                 yield 0, finding
         if is_block:
             for group_check in self.of_block:
@@ -122,7 +127,7 @@ class CrossChecks:
 
 
 def read_cross_checks(
-    entries: Iterable[DataQuality], columns: Sequence[Column], *, has_blocks: bool
+    entries: Sequence[DataQuality], columns: Sequence[Column], *, has_blocks: bool
 ) -> CrossChecks:
     """Checks of a contract from the ``quality`` entries of its table.
 
@@ -156,6 +161,7 @@ def read_cross_checks(
         of_sheet=tuple(check for check in checks if isinstance(check, SheetCheck)),
         of_store=tuple(check for check in checks if isinstance(check, StoredCheck)),
         wordings=wordings,
+        descriptions=tuple(entry.description for entry in entries if entry.description),
     )
 
 

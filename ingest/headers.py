@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from ingest.normalise.texts import fold, without_bracketed, without_spaces
+from ingest.template_marks import is_template_title
 
 if TYPE_CHECKING:
     from ingest.contract import Contract
@@ -30,7 +31,6 @@ _OWN: Final = re.compile(
     r"^(本人|个人|居民|住户|本户|家庭(?!人)|人员|对象|家庭成员|成员|残疾人|持证人|签约居民|签约人|签约对象|保障对象|低保对象|低保人员|救助对象|现在?|目前|详细|具体)+"
 )
 _STRIPPED_RANK: Final = 1000
-_TEMPLATE_MARK: Final = "（填报表）"
 _HINT: Final = re.compile(
     r"必填|选填|格式|例如|示例|填写|请填|请选择|下拉|YYYY|yyyy|=是|＝是|位身份证|单选|多选|[0-9]=|不超过|位数字"
 )
@@ -91,11 +91,6 @@ def normalise_header(text: str) -> str:
     return _MARKS.sub("", bare).lower()
 
 
-def template_title(contract: Contract) -> str:
-    """What stands in the first cell of the platform's own template (``ingest.template``)."""
-    return f"{contract.title}{_TEMPLATE_MARK}"
-
-
 def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
     """The row, or the two or three rows, of the first 15 that fit the contract best; None when none fits at all."""
     best: Header | None = None
@@ -114,17 +109,27 @@ def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
     return best
 
 
+def missing_columns(header: Header, contract: Contract) -> list[str]:
+    """Names of the required columns that no header means.
+
+    A list of households (only heads, no member columns) still names persons: there the head is the member.
+    """
+    positions = header.match.positions
+    stand_ins = {"person_name": "head_name", "id_no": "head_id_no"}
+    return [
+        column.name
+        for column in contract.columns
+        if column.is_required and column.name not in positions and stand_ins.get(column.name) not in positions
+    ]
+
+
 def _is_header(match: HeaderMatch) -> bool:
     return match.hits >= _MINIMUM_HITS and match.hit_ratio >= _MINIMUM_HIT_RATIO
 
 
-def _is_template_title(cells: Sequence[Cell]) -> bool:
-    return bool(cells) and _text(cells[0]).endswith(fold(_TEMPLATE_MARK))
-
-
 def _header(rows: Sequence[Row], first: int, last: int, match: HeaderMatch) -> Header:
     notes = []
-    if first and not _is_template_title(rows[0].cells):
+    if first and not (rows[0].cells and is_template_title(rows[0].cells[0])):
         notes.append(f"表头上方有 {first} 行标题或说明")
     if last > first:
         notes.append(f"表头有{'两三'[last - first - 1]}行")

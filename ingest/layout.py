@@ -15,11 +15,13 @@ from typing import Final
 
 from ingest.addresses.parser import parse_address
 from ingest.contract import Contract
-from ingest.headers import Header, find_header, normalise_header
+from ingest.headers import Header, missing_columns, normalise_header
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_spaces
 from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
+from ingest.sheets import tables_of, with_communities
+from ingest.template_marks import is_own_sheet
 
 _TOTAL: Final = re.compile(
     r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计)[:：]?[(]?\d.{0,12}|共\d+[户人条行].{0,12}"
@@ -40,7 +42,6 @@ _SIGNATURE: Final = re.compile(
     rf"{_SIGNER}{{0,5}}([(]?(签字|签名|签章|盖章|公章)[)]?){{1,2}}([:：].*|[_]*)"
     rf"|{_SIGNER}{{0,3}}(日期|时间)([:：].*|[_]*)|{_SIGNER}{{2,5}}[:：].*|年月日"
 )
-_COMMUNITY_SHEET: Final = re.compile(r"[一-龥]{2,12}(社区|村|居委会)")
 _HEAD_CODES: Final = ("01", "02")
 _SAME_LIST_SHARE: Final = 0.7  # of the columns of the best sheet: less is an extract or a summary
 _FILLED_MERGES: Final = frozenset({"text", "address", "code", "codes", "date", "integer", "boolean"})
@@ -90,7 +91,8 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     Raises:
         UnreadableFile: No sheet has a header that fits.
     """
-    found = [(sheet, header) for sheet in content.sheets if (header := find_header(sheet.rows, contract))]
+    sheets = [sheet for sheet in content.sheets if not is_own_sheet(sheet)]
+    found = [table for sheet in sheets for table in tables_of(sheet, contract)]
     if not found:
         raise UnreadableFile("no_header", f"找不到《{contract.title}》的表头。请按填报模板的表头报送。")
     visible = [(sheet, header) for sheet, header in found if not sheet.is_hidden] or found
@@ -100,10 +102,10 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
         for sheet, header in visible
         if not missing_columns(header, contract) or header.match.hits >= most * _SAME_LIST_SHARE
     ]
-    layout = Layout(chosen)
-    taken = {id(sheet) for sheet, _ in chosen}
-    for sheet in content.sheets:
-        if id(sheet) not in taken and sheet.rows:
+    layout = Layout(with_communities(chosen))
+    taken = {sheet.title for sheet, _ in chosen}
+    for sheet in sheets:
+        if sheet.title not in taken and sheet.rows:
             hidden = "（隐藏）" if sheet.is_hidden else ""
             layout.notes.append(f"工作表“{sheet.title}”{hidden}不是清单，未读取")
         layout.notes.extend(sheet.notes)
@@ -112,20 +114,6 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
             layout.notes.append(f"工作表“{sheet.title}”是隐藏的，已读取")
         layout.notes.extend(header.notes)
     return layout
-
-
-def missing_columns(header: Header, contract: Contract) -> list[str]:
-    """Names of the required columns that no header means.
-
-    A list of households (only heads, no member columns) still names persons: there the head is the member.
-    """
-    positions = header.match.positions
-    stand_ins = {"person_name": "head_name", "id_no": "head_id_no"}
-    return [
-        column.name
-        for column in contract.columns
-        if column.is_required and column.name not in positions and stand_ins.get(column.name) not in positions
-    ]
 
 
 def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
@@ -171,11 +159,9 @@ class TableRows:
         self.positions = header.match.positions
         self.headers = {position: header.match.headers[name] for name, position in self.positions.items()}
         self.is_of_heads = "person_name" not in self.positions and "head_name" in self.positions
-        self._community = (
-            sheet.title
-            if _COMMUNITY_SHEET.fullmatch(sheet.title)
-            and "community_name" not in self.positions
-            and self._contract.column("community_name")
+        self.community = (
+            sheet.community
+            if "community_name" not in self.positions and self._contract.column("community_name")
             else None
         )
         self._merges = _merged_values(sheet, header, self._contract)
@@ -201,8 +187,8 @@ class TableRows:
             source.dittos = _resolve_dittos(source.cells, self._above, self._contract)
             if self.is_of_heads:
                 _make_head_the_member(source.cells)
-            if self._community:
-                source.cells["community_name"] = self._community
+            if self.community:
+                source.cells["community_name"] = self.community
             self._tables.blocks.place(source)
             self._above = source.cells
         return source

@@ -32,7 +32,8 @@ def settle_loaded(
         Which of its communities wait for a person, as written to its ledger row; None when none does.
     """
     delivery = connection.execute(
-        text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+        text("update ops.delivery set coverage = :coverage where delivery_id = :id returning *"),
+        {"id": delivery_id, "coverage": "community" if contract.is_partial else "whole"},
     ).one()
     standing: dict[str | None, Partition] = {}
     asked: Hold | None = None

@@ -22,8 +22,9 @@ from typing import Any, BinaryIO, Final
 
 from ingest.batches import batches_of, packed
 from ingest.contract import Contract
+from ingest.headers import missing_columns
 from ingest.landing import LandedFile
-from ingest.layout import Layout, missing_columns
+from ingest.layout import Layout
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.placing import contract_of, lay_out
 from ingest.readers.delimited import stream_delimited

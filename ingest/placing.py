@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from ingest.contract import Contract
-from ingest.headers import find_header
+from ingest.headers import find_header, missing_columns
 from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
-from ingest.layout import Layout, choose_tables, missing_columns
+from ingest.layout import Layout, choose_tables
 from ingest.readers.garbled import is_garbled
 from ingest.readers.sheet import Content, UnreadableFile
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
 from ingest.contract import Contract
+from ingest.row_rules import store_row_rules
 
 _TYPES = {"timestamptz": "timestamp with time zone", "text[]": "ARRAY"}
 
@@ -28,6 +29,7 @@ def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None
         for contract in contracts.values():
             _ensure_table(connection, contract)
         _sync_contracts(connection, contracts.values())
+        store_row_rules(connection)
 
 
 def _ensure_table(connection: Connection, contract: Contract) -> None:
@@ -112,24 +114,24 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
         connection.execute(
             text(
                 "insert into ops.contract (list_code, department, title, grain, version, semantics, rhythm, due_day, "
-                "legal_basis, purpose, coverage) values (:list_code, :department, :title, :grain, :version, :semantics, "
-                ":rhythm, :due_day, :legal_basis, :purpose, :coverage) on conflict (list_code) do update "
-                "set department = excluded.department, title = excluded.title, grain = excluded.grain, version = excluded.version, "
+                "legal_basis, purpose) values (:list_code, :department, :title, :grain, :version, :semantics, :rhythm, "
+                ":due_day, :legal_basis, :purpose) on conflict (list_code) do update set department = excluded.department, "
+                "title = excluded.title, grain = excluded.grain, version = excluded.version, "
                 "semantics = excluded.semantics, rhythm = excluded.rhythm, due_day = excluded.due_day, "
-                "legal_basis = excluded.legal_basis, purpose = excluded.purpose, "
-                "coverage = excluded.coverage"
+                "legal_basis = excluded.legal_basis, purpose = excluded.purpose"
             ),
             {
-                "coverage": "community" if contract.is_partial else "whole",
-                **{
-                    name: getattr(contract, name)
-                    for name in (
-                        "list_code", "department", "title", "grain", "version", "semantics", "rhythm", "due_day",
-                        "legal_basis", "purpose",
-                    )
-                },
+                name: getattr(contract, name)
+                for name in (
+                    "list_code", "department", "title", "grain", "version", "semantics", "rhythm", "due_day",
+                    "legal_basis", "purpose",
+                )
             },
         )  # fmt: skip
+        connection.execute(
+            text("update ops.contract set business_key = :business_key where list_code = :list_code"),
+            {"list_code": contract.list_code, "business_key": list(contract.business_key)},
+        )
         connection.execute(
             text("delete from ops.contract_column where list_code = :list_code"),
             {"list_code": contract.list_code},
@@ -137,8 +139,9 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
         connection.execute(
             text(
                 "insert into ops.contract_column (list_code, column_name, position, header, semantic_type, is_required, "
-                "code_list, allowed_codes, data_class, is_encrypted) values (:list_code, :column_name, :position, :header, "
-                ":semantic_type, :is_required, :code_list, :allowed_codes, :data_class, :is_encrypted)"
+                "code_list, allowed_codes, data_class, is_encrypted, minimum, maximum, is_past_only) "
+                "values (:list_code, :column_name, :position, :header, :semantic_type, :is_required, :code_list, "
+                ":allowed_codes, :data_class, :is_encrypted, :minimum, :maximum, :is_past_only)"
             ),
             [
                 {
@@ -152,6 +155,9 @@ def _sync_contracts(connection: Connection, contracts: Iterable[Contract]) -> No
                     "allowed_codes": list(column.code_list.codes) if column.code_list else None,
                     "data_class": column.data_class,
                     "is_encrypted": column.is_encrypted,
+                    "minimum": column.minimum,
+                    "maximum": column.maximum,
+                    "is_past_only": column.is_past_only,
                 }
                 for position, column in enumerate(contract.columns, start=1)
             ],

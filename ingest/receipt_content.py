@@ -41,7 +41,7 @@ DIMENSION_NAMES: Final = {
     "timeliness": "时效性",
     "accessibility": "可访问性",
 }
-_FOOTER_RULE: Final = "total_row"
+FOOTER_RULE: Final = "total_row"
 
 # Both kinds of notes on rows, as one: what was set aside and what was accepted with a remark.
 _NOTES: Final = """
@@ -66,7 +66,7 @@ def content_of(connection: Connection, delivery: Mapping[str, Any], receipt_no: 
     contract = load_contracts().get(delivery["list_code"])
     kinds = _kinds(connection, delivery, contract)
     holds = _open_holds(connection, delivery["delivery_id"])
-    footer_count = sum(kind["count"] for kind in kinds if kind["rule"] == _FOOTER_RULE)
+    footer_count = sum(kind["count"] for kind in kinds if kind["rule"] == FOOTER_RULE)
     return {
         "schema": SCHEMA_NAME,
         "schema_version": SCHEMA_VERSION,

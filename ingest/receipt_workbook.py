@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.clock import BUSINESS_ZONE
-from ingest.receipt_content import CHANGE_NAMES, DATE_SOURCES, HANDLING_NAMES
+from ingest.receipt_content import CHANGE_NAMES, DATE_SOURCES, FOOTER_RULE, HANDLING_NAMES
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -135,7 +135,9 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         f"{counts['quarantined_count']} 行" + (f"，其中合计、表尾 {footers} 行" if footers else ""),
     )
     yield "需要改正的提示", counts["warning_count"]
-    for number, kind in enumerate(content["kinds"][:_KINDS_ON_THE_FIRST_SHEET], start=1):
+    # A total row is said above; it is nothing to mend.
+    faults = [kind for kind in content["kinds"] if kind["rule"] != FOOTER_RULE]
+    for number, kind in enumerate(faults[:_KINDS_ON_THE_FIRST_SHEET], start=1):
         about = f"“{kind['header']}”" if kind["header"] else ""
         yield f"主要问题 {number}", f"{kind['count']} 条：{about}{kind['problem']}。{kind['remedy']}"
     for hold in content["waiting_communities"]:

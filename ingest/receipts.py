@@ -17,7 +17,6 @@ from sqlalchemy import Connection, Engine, text
 
 from ingest.receipt_content import content_of, problems_of
 from ingest.receipt_workbook import MOST_LINES_OF_A_KIND, write_workbook
-from ingest.row_rules import store_row_rules
 
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^\w.\-（）()一-龥]+")
 _MAX_NAME_BYTES: Final = 150
@@ -93,8 +92,7 @@ def write_missing_receipts(engine: Engine, outbox: Path, legacy_folder: Path | N
 def _write_outdated(
     engine: Engine, outbox: Path, delivery_ids: list[int] | None, told_before: frozenset[int]
 ) -> list[Path]:
-    with engine.begin() as connection:
-        store_row_rules(connection)
+    with engine.connect() as connection:
         outdated = connection.scalars(_OUTDATED, {"delivery_ids": delivery_ids}).all()
     written = []
     for delivery_id in outdated:

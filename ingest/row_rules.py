@@ -38,7 +38,7 @@ _ACCURACY: Final = (
 )  # fmt: skip
 # Contradicts another cell or another row. So do the rules a contract words itself, which are no rows of ops.row_rule.
 _CONSISTENCY: Final = (
-    "id_is_heads_id", "id_birth_date_differs", "id_sex_differs", "id_shared_by_two_names",
+    "id_is_heads_id", "id_is_guardians_id", "id_birth_date_differs", "id_sex_differs", "id_shared_by_two_names",
     "certificate_id_differs", "certificate_category_differs", "certificate_level_differs",
     "contract_dates_reversed", "entered_before_visited", "duplicate_of_row",
     "several_current_contracts", "unemployed_after_registered", "deregistered_before_registered",

@@ -118,32 +118,49 @@ def settings() -> None:
         click.echo(f"    现在：{value if value not in (None, (), '') else '未设置'}")
 
 
-@main.group(help="来件：查看、放行、拒收。")
+@main.group(help="来件：查看、放行、拒收、提供口令、确认社区。")
 def delivery() -> None:
-    """Look at deliveries, release or refuse held ones."""
+    """Look at deliveries and decide about those that wait."""
 
 
 @delivery.command("list", help="最近的来件。")
 @click.option("--limit", default=30, show_default=True)
-def delivery_list(limit: int) -> None:
-    """Print the newest ledger rows."""
+@click.option("--waiting", is_flag=True, help="只看等待处理的：为什么、怎样处理")
+def delivery_list(limit: int, waiting: bool) -> None:
+    """Print the newest ledger rows, or what waits for a person."""
     from orchestration.platform import open_platform
     from orchestration.runs import newest_deliveries
+    from orchestration.waiting import waiting_lines
 
-    click.echo("\n".join(newest_deliveries(open_platform().engine, limit)) or "还没有来件。")
+    engine = open_platform().engine
+    if waiting:
+        click.echo("\n".join(waiting_lines(engine)) or "没有等待处理的来件。")
+    else:
+        click.echo("\n".join(newest_deliveries(engine, limit)) or "还没有来件。")
+
+
+@delivery.command("show", help="一次来件的全部：状态、改动、待确认的社区、谁作过什么决定。")
+@click.argument("delivery_id", type=int)
+def delivery_show(delivery_id: int) -> None:
+    """Print what the ledger knows of one delivery."""
+    from orchestration.platform import open_platform
+    from orchestration.waiting import delivery_lines
+
+    click.echo("\n".join(delivery_lines(open_platform().engine, delivery_id)))
 
 
 @delivery.command("release", help="放行一次被扣留的来件（下次刷新起生效）。")
 @click.argument("delivery_id", type=int)
 @click.option("--by", required=True, help="放行人")
-def delivery_release(delivery_id: int, by: str) -> None:
+@click.option("--why", default="", help="依据；不要写个人信息")
+def delivery_release(delivery_id: int, by: str, why: str) -> None:
     """Release a held delivery."""
     from ingest.holds import release_held
     from orchestration.platform import open_platform
     from orchestration.receipts import answer_suppliers
 
     platform = open_platform()
-    release_held(platform.engine, delivery_id, by)
+    release_held(platform.engine, delivery_id, by, why)
     answer_suppliers(platform)
     click.echo(f"来件 {delivery_id} 已由 {by} 放行，回执已更新；下次刷新起使用。")
 
@@ -162,6 +179,68 @@ def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
     refuse_held(platform.engine, delivery_id, by, why)
     answer_suppliers(platform)
     click.echo(f"来件 {delivery_id} 已由 {by} 拒收，回执已更新；更正后的文件请重新放入同一文件夹。")
+
+
+@delivery.command(
+    "confirm-gone", help="确认社区在一次来件中没有对象（或少了很多）属实；漏报的不要确认，等补报。"
+)
+@click.argument("delivery_id", type=int)
+@click.option("--community", "communities", required=True, multiple=True, help="社区名称，可写多次")
+@click.option("--by", required=True, help="确认人")
+@click.option("--why", required=True, help="依据；不要写个人信息")
+def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: str, why: str) -> None:
+    """Confirm that a delivery is right about communities it lacks."""
+    from ingest.holds import confirm_partition_gone
+    from orchestration.platform import open_platform
+    from orchestration.receipts import answer_suppliers
+
+    platform = open_platform()
+    for community in communities:
+        confirm_partition_gone(platform.engine, delivery_id, community, by, why)
+    answer_suppliers(platform)
+    click.echo(f"来件 {delivery_id} 的 {'、'.join(communities)} 已由 {by} 确认；下次刷新起生效。")
+
+
+@delivery.command("unlock", help="为设有打开口令的来件提供一次口令并接入；口令不保存、不记录。")
+@click.argument("delivery_id", type=int)
+@click.option("--by", required=True, help="提供人")
+@click.option("--landing", type=click.Path(exists=True, file_okay=False, path_type=Path), help="来件文件夹")
+@click.option("--password-stdin", is_flag=True, help="从标准输入读口令（一行）；默认在屏幕上询问，不显示")
+def delivery_unlock(delivery_id: int, by: str, landing: Path | None, password_stdin: bool) -> None:
+    """Take in a delivery with its password."""
+    from ingest.holds import unlock_held
+    from orchestration.platform import open_platform
+    from orchestration.receipts import answer_suppliers
+    from orchestration.runs import STATUS_NAMES
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = click.prompt("打开口令", hide_input=True)
+    platform = open_platform()
+    where = landing or platform.settings.landing
+    outcome = unlock_held(platform.engine, platform.protector, where, delivery_id, password, by)
+    answer_suppliers(platform)
+    click.echo(
+        f"来件 {delivery_id} 已打开：{STATUS_NAMES[outcome.status]}，行 {outcome.row_count} = "
+        f"接收 {outcome.accepted_count} + 隔离 {outcome.quarantined_count}。{outcome.reason or ''}"
+    )
+
+
+@main.command(help="生成填报模板（xlsx，带下拉选项和填表说明）；不写清单代码就是全部清单。")
+@click.argument("list_codes", metavar="[LIST]...", nargs=-1)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="存放处，默认 YIHU_HOME/templates",
+)
+def template(list_codes: tuple[str, ...], folder: Path | None) -> None:
+    """Write the fill-in workbooks of some lists or of all."""
+    from ingest.template import write_templates
+
+    where = folder or load_settings().home / "templates"
+    click.echo("\n".join(str(path) for path in write_templates(where, list_codes)))
 
 
 @main.group(help="抽查：抽样、生成核查表。")

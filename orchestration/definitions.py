@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from orchestration.assets import dbt, ingest, linkage, publish, quality, suppliers
+from orchestration.assets import dbt, ingest, linkage, publish, quality, suppliers, waiting
+from orchestration.decisions import confirm_partition_gone_job, refuse_delivery, release_delivery
 from orchestration.jobs import (
     ingest_deliveries,
     refresh_master,
@@ -17,6 +18,7 @@ defs = dg.Definitions(
     assets=[
         ingest.refresh,
         ingest.deliveries,
+        waiting.waiting,
         suppliers.delivery_due,
         suppliers.supplier_scorecard,
         suppliers.receipt,
@@ -35,7 +37,14 @@ defs = dg.Definitions(
         suppliers.every_list_arrived_on_time,
         dbt.staging_is_whole_and_plausible,
     ],
-    jobs=[ingest_deliveries, refresh_master, revise_archives],
+    jobs=[
+        ingest_deliveries,
+        refresh_master,
+        revise_archives,
+        release_delivery,
+        refuse_delivery,
+        confirm_partition_gone_job,
+    ],
     schedules=[refresh_master_nightly, revise_archives_quarterly],
     sensors=[landing_sensor, failed_run_sensor, ingested_sensor, alert_sensor],
     resources=RESOURCES,

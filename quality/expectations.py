@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, text
 
 from infra.errors import PermanentError
-from quality.rules import Rule, load_suites, quote, rules_from, with_dates
+from quality.rules import Rule, literal, load_suites, quote, rules_from, with_dates
 from quality.validation import CheckResult, TableToCheck, run_checks
 
 __all__ = ["CheckResult", "check_deliveries", "check_master", "check_staging"]
@@ -28,6 +28,14 @@ _PRESENCE_SUFFIX = {
     "amount": "_encrypted",
     "bank_account": "_encrypted",
     "diagnosis": "_encrypted",
+}
+# The raw column that tells whether two values are equal, by semantic type; any other is `x` itself.
+_EQUALITY_SUFFIX = {
+    "person_name": "_key",
+    "id_no": "_token",
+    "phone": "_token",
+    "disability_certificate": "_token",
+    "address": "_key",
 }
 _ID_KINDS = ("valid", "checksum_wrong", "masked", "damaged", "other_document")
 _PHONE_KINDS = ("mobile", "landline", "filler", "invalid")
@@ -49,11 +57,15 @@ def check_deliveries(engine: Engine, refresh_id: int) -> list[CheckResult]:
         deliveries = connection.execute(_DELIVERIES, {"as_of": as_of}).all()
         settled = connection.execute(_SETTLED, {"refresh_id": refresh_id}).all()
         columns = connection.execute(text("select * from ops.contract_column order by position")).all()
+        keys: dict[str, list[str]] = {
+            row.list_code: row.business_key
+            for row in connection.execute(text("select list_code, business_key from ops.contract"))
+        }
     by_list: dict[str, list[Row[Any]]] = {}
     for column in columns:
         by_list.setdefault(column.list_code, []).append(column)
     versions = {
-        list_code: _suite_version(suites.sha256, by_list.get(list_code, []))
+        list_code: _suite_version(suites.sha256, by_list.get(list_code, []), keys[list_code])
         for list_code in {delivery.list_code for delivery in deliveries}
     }
     settled_by_delivery: dict[int, list[Row[Any]]] = {}
@@ -66,7 +78,15 @@ def check_deliveries(engine: Engine, refresh_id: int) -> list[CheckResult]:
         version = versions[delivery.list_code]
         if not rows or rows[0].suite_version != version:
             columns_of_list = by_list.get(delivery.list_code, [])
-            tables.append(_delivery_table(delivery, columns_of_list, suites.content["delivery"], version))
+            tables.append(
+                _delivery_table(
+                    delivery,
+                    columns_of_list,
+                    keys[delivery.list_code],
+                    suites.content["delivery"],
+                    version,
+                )
+            )
         elif delivery.still_counts:
             carried.extend(_carried(row) for row in rows if row.check_name is not None)
     results = run_checks(engine, tables) + carried
@@ -113,6 +133,7 @@ _DELIVERIES = text(
         delivery.delivery_id,
         delivery.list_code,
         delivery.snapshot_date,
+        (delivery.received_at at time zone 'Asia/Shanghai')::date as received_on,
         delivery.accepted_count,
         contract.semantics <> 'snapshot'
         or row_number() over (
@@ -171,9 +192,11 @@ _SETTLED = text(
 )
 
 
-def _suite_version(suites_sha256: str, columns: Sequence[Row[Any]]) -> str:
+def _suite_version(suites_sha256: str, columns: Sequence[Row[Any]], business_key: Sequence[str]) -> str:
     """Changes when the limits or the contract's columns change: then old results say nothing any more."""
-    contract = json.dumps([list(column) for column in columns], ensure_ascii=False, default=str)
+    contract = json.dumps(
+        [list(business_key), *(list(column) for column in columns)], ensure_ascii=False, default=str
+    )
     return hashlib.sha256(f"{suites_sha256}|{contract}".encode()).hexdigest()[:16]
 
 
@@ -192,13 +215,20 @@ def _carried(row: Row[Any]) -> CheckResult:
 
 
 def _delivery_table(
-    delivery: Row[Any], columns: Sequence[Row[Any]], entries: Sequence[Mapping[str, Any]], suite_version: str
+    delivery: Row[Any],
+    columns: Sequence[Row[Any]],
+    business_key: Sequence[str],
+    entries: Sequence[Mapping[str, Any]],
+    suite_version: str,
 ) -> TableToCheck:
-    dates = {"snapshot_date": delivery.snapshot_date}
+    dates = {"snapshot_date": delivery.snapshot_date, "received_on": delivery.received_on}
     rules: list[Rule] = []
     for entry, template in zip(entries, rules_from(entries, dates), strict=True):
         if template.kind == "row_count":
             rules.append(replace(template, row_count=delivery.accepted_count))
+        elif entry.get("for") == "business_key":
+            if business_key:
+                rules.append(_key_rule(template, business_key, columns))
         elif "for" in entry:
             rules.extend(_column_rules(entry["for"], template, columns))
         else:
@@ -234,12 +264,32 @@ def _column_rules(applies_to: str, template: Rule, columns: Sequence[Row[Any]]) 
             yield _presence_rule(rule, column.semantic_type)
         elif applies_to == "code" and column.semantic_type == "code" and column.allowed_codes:
             yield replace(rule, values=tuple(column.allowed_codes))
+        elif applies_to == column.semantic_type == "codes" and column.allowed_codes:
+            known = ", ".join(literal(code) for code in column.allowed_codes)
+            yield replace(
+                rule, sql=f"select 1 from {{batch}} as row where not row.{quote(name)} <@ array[{known}]"
+            )
+        elif applies_to == "range" and (column.minimum is not None or column.maximum is not None):
+            yield replace(rule, least=column.minimum, most=column.maximum)
+        elif applies_to == "past" and column.is_past_only and column.semantic_type == "date":
+            yield rule
         elif applies_to == column.semantic_type == "address":
             yield replace(rule, columns=(f"{name}_status",))
         elif applies_to == column.semantic_type == "id_no" or (
             applies_to == name == "birth_date" and column.semantic_type == "date"
         ):
             yield rule
+
+
+def _key_rule(template: Rule, business_key: Sequence[str], columns: Sequence[Row[Any]]) -> Rule:
+    """Rows whose business key another row of the delivery has too; a key without any value says nothing."""
+    types = {column.column_name: column.semantic_type for column in columns}
+    parts = [quote(name + _EQUALITY_SUFFIX.get(types.get(name, ""), "")) for name in business_key]
+    counted = (
+        f"select count(*) over (partition by {', '.join(parts)}) as n, num_nonnulls({', '.join(parts)}) as filled "
+        "from {batch} as row"
+    )
+    return replace(template, sql=f"select 1 from ({counted}) as keyed where keyed.n > 1 and keyed.filled > 0")
 
 
 def _presence_rule(rule: Rule, semantic_type: str) -> Rule:

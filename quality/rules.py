@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["row_count", "unique", "not_null", "in_set", "between", "no_rows"]
 Severity = Literal["error", "warn"]
 
-_DATE_PARAMETER = re.compile(r":(as_of|snapshot_date)\b")
+_DATE_PARAMETER = re.compile(r":(as_of|snapshot_date|received_on)\b")
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Rule:
     min_ratio: str = "1"
     columns: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
-    least: date | None = None
-    most: date | None = None
+    least: date | int | None = None
+    most: date | int | None = None
     sql: str = ""
     row_count: int = 0
 
@@ -59,7 +59,7 @@ def load_suites() -> SuiteFile:
 
 
 def with_dates(sql: str, dates: Mapping[str, date]) -> str:
-    """Put dates into SQL in place of `:as_of` and `:snapshot_date`; a date cannot carry anything else."""
+    """Put dates into SQL in place of `:as_of`, `:snapshot_date` and `:received_on`; a date cannot carry anything else."""
     return _DATE_PARAMETER.sub(lambda match: f"date '{dates[match.group(1)]:%Y-%m-%d}'", sql)
 
 
@@ -108,7 +108,7 @@ def count_columns(rule: Rule) -> tuple[str, str]:
             return f"count({column})", f"count(*) filter (where {column} not in ({values}))"
         case "between":
             breaks = " or ".join(
-                f"{column} {sign} date '{bound:%Y-%m-%d}'"
+                f"{column} {sign} {_sql_bound(bound)}"
                 for sign, bound in (("<", rule.least), (">", rule.most))
                 if bound is not None
             )
@@ -141,6 +141,10 @@ def quote(name: str) -> str:
 def literal(value: str) -> str:
     """A quoted SQL string."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def _sql_bound(bound: date | int) -> str:
+    return str(bound) if isinstance(bound, int) else f"date '{bound:%Y-%m-%d}'"
 
 
 def _offenders(rule: Rule) -> str:
@@ -181,7 +185,7 @@ def date_bound(text: str | None, dates: Mapping[str, date]) -> date | None:
     """A bound such as `:as_of` or `:as_of - 120 years`; None for no bound."""
     if text is None:
         return None
-    match = re.fullmatch(r":(as_of|snapshot_date)(?: - (\d+) years)?", text)
+    match = re.fullmatch(r":(as_of|snapshot_date|received_on)(?: - (\d+) years)?", text)
     if match is None:
         raise ValueError("a date bound of suites.yaml is not of the form ':as_of - 120 years'")
     day = dates[match.group(1)]

@@ -30,9 +30,9 @@ def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     said = []
     if len(receipts) == 1:
         only = receipts[0]
-        said.append(
-            f"{one_line(only['list_title'], 40)}来件 {only['delivery_id']} 的回执：{STATUS_NAMES[only['status']]}"
-        )
+        # No number between two spaces: the standard library drops one of them when it folds a subject.
+        title = one_line(only["list_title"], 40)
+        said.append(f"{title}（来件{only['delivery_id']}）的回执：{STATUS_NAMES[only['status']]}")
     elif receipts:
         said.append(f"{len(receipts)} 件来件的回执" + (f"，{unused_count} 件未使用" if unused_count else ""))
     if dues:

@@ -91,7 +91,7 @@ def import_entries(engine: Engine, path: Path, by: str) -> int:
     Raises:
         PermanentError: The file is no such list, or lines of it cannot be used (all are named).
     """
-    stored = _read_list(path)
+    stored = read_list(path)
     changed = 0
     with engine.begin() as connection:
         lock(connection)
@@ -241,7 +241,12 @@ def refuse_clashes(connection: Connection) -> None:
         )
 
 
-def _read_list(path: Path) -> list[StoredEntry]:
+def read_list(path: Path) -> list[StoredEntry]:
+    """The entries of a partner's list; see :func:`import_entries`.
+
+    Raises:
+        PermanentError: The file is no such list, or lines of it cannot be used.
+    """
     rows = list(csv.reader(io.StringIO(_decoded(path), newline="")))
     header = [fold(cell) for cell in rows[0]] if rows else []
     if HEADERS[0] not in header or len(set(header) & set(HEADERS)) != len(set(filter(None, header))):

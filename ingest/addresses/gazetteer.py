@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 # What may stand behind the name of a compound: the end, or a door. A further word of a name (2期, 东区, 公寓) may not: then
 # it is the name of another compound.
 _BEHIND_NAME: Final = re.compile(
-    r"(?a)(?:小区|(?<=号)大?院)?[-#/]?(?:$"
+    r"(?a)(?:小区)?(?:(?<=号)大?院)?(?:内|[东西南北]门)?[-#/]?(?:$"
     r"|\d+(?!\d|期|区|[支横]?[弄巷]|[村条里组队社路街苑园坊]|号(?:院|大院|苑|公馆|公寓|楼院))"
     r"|[甲乙丙丁]\d|[A-Z]\d{0,3}(?:号楼|[幢栋座号#-])|[甲乙丙丁东西南北中](?:号楼|[幢栋座楼]|单元))"
 )

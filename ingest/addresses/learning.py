@@ -80,7 +80,14 @@ def propose_entries(engine: Engine, contracts: Mapping[str, Contract], limits: L
         connection.execute(
             text(f"create temporary table seen_address on commit drop as {' union all '.join(selects)}")
         )
+        connection.execute(text("analyze seen_address"))  # or the planner sorts what it should hash
         _complete_communities(connection)
+        connection.execute(
+            text(
+                "create temporary table seen_door on commit drop as select compound, community, building, unit, room, "
+                "min(day) as first, max(day) as last from seen_address group by 1, 2, 3, 4, 5"
+            )
+        )
         gazetteer = load_gazetteer(connection)
         seen = _seen(connection)
         proposals = [
@@ -135,10 +142,9 @@ def _complete_communities(connection: Connection) -> None:
 def _seen(connection: Connection) -> dict[_Place, _Seen]:
     rows = connection.execute(
         text(
-            "select compound, community, count(distinct (building, unit, room)) as doors, "
-            "count(distinct (building, unit, room)) filter (where unit <> '') as with_unit, "
-            "count(distinct (building, room)) filter (where unit = '') as without_unit, "
-            "min(day) as first, max(day) as last from seen_address group by compound, community order by 1, 2"
+            "select compound, community, count(*) as doors, count(*) filter (where unit <> '') as with_unit, "
+            "count(*) filter (where unit = '') as without_unit, min(first) as first, max(last) as last "
+            "from seen_door group by compound, community order by 1, 2"
         )
     )
     return {
@@ -180,44 +186,58 @@ def _aliases(
     for compound, community in seen:
         if community and limits.shortest_name <= len(compound) <= limits.longest_name:
             by_community[community].append(compound)
+    alike: dict[tuple[str, str, str], float] = {}
     for community, names in by_community.items():
         for pair in combinations(names, 2):
             similarity = jaro_winkler(*pair)
-            if similarity < limits.similarity:
-                continue
-            known = [bool(gazetteer.named(name, community)) for name in pair]
-            if all(known):
-                continue  # two compounds, or one already
-            rank = {
-                name: (is_known, seen[name, community].doors)
-                for name, is_known in zip(pair, known, strict=True)
-            }
-            rarer, common = sorted(pair, key=lambda name: (rank[name], name))
-            doors, persons = _shared(connection, community, rarer, common)
-            if doors >= limits.shared_doors:
-                yield _proposal(
-                    "alias",
-                    (common, community),
-                    seen[rarer, community],
-                    alias=rarer,
-                    shared_door_count=doors,
-                    shared_person_count=persons,
-                    similarity=round(similarity, 3),
-                )
+            known = {name: bool(gazetteer.named(name, community)) for name in pair}
+            if similarity < limits.similarity or all(known.values()):
+                continue  # both known: two compounds, or one already
+            rarer, common = sorted(pair, key=lambda name: (known[name], seen[name, community].doors, name))
+            alike[community, rarer, common] = similarity
+    for (community, rarer, common), (doors, persons) in _shared(connection, list(alike)).items():
+        if doors >= limits.shared_doors:
+            yield _proposal(
+                "alias",
+                (common, community),
+                seen[rarer, community],
+                alias=rarer,
+                shared_door_count=doors,
+                shared_person_count=persons,
+                similarity=round(alike[community, rarer, common], 3),
+            )
 
 
-def _shared(connection: Connection, community: str, one: str, other: str) -> tuple[int, int]:
-    """How many buildings with room both names have, and how many persons live behind the same one of both."""
-    row = connection.execute(
-        text(
-            "select count(distinct (one.building, one.room)) as doors, "
-            "count(distinct one.person) filter (where one.person = other.person) as persons "
-            "from seen_address as one join seen_address as other using (community, building, room) "
-            "where community = :community and one.compound = :one and other.compound = :other"
-        ),
-        {"community": community, "one": one, "other": other},
-    ).one()
-    return row.doors, row.persons
+def _shared(
+    connection: Connection, pairs: list[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[int, int]]:
+    """Of pairs (community, rarer, common): how many doors both have, unit apart, and how many persons live behind one of both."""
+    if not pairs:
+        return {}
+    connection.execute(
+        text("create temporary table alike (community text, rarer text, common text) on commit drop")
+    )
+    connection.execute(
+        text("insert into alike values (:community, :rarer, :common)"),
+        [{"community": community, "rarer": rarer, "common": common} for community, rarer, common in pairs],
+    )
+    for table in ("alike", "seen_door"):
+        connection.execute(text(f"analyze {table}"))
+
+    def count(what: str, table: str, same: str) -> dict[tuple[str, str, str], int]:
+        rows = connection.execute(
+            text(
+                f"select alike.community, rarer, common, count(distinct {what}) from alike "
+                f"join {table} as one on (one.community, one.compound) = (alike.community, rarer) "
+                f"join {table} as other on (other.community, other.compound) = (alike.community, common) "
+                f"and other.building = one.building and other.room = one.room {same} group by 1, 2, 3"
+            )
+        )
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    doors = count("one.building || '|' || one.room", "seen_door", "")
+    persons = count("one.person", "seen_address", "and other.person = one.person")
+    return {pair: (found, persons.get(pair, 0)) for pair, found in sorted(doors.items())}
 
 
 def _proposal(kind: str, place: _Place, seen: _Seen, **facts: Any) -> dict[str, Any]:

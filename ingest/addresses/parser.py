@@ -32,14 +32,16 @@ from ingest.normalise.texts import fold, has_unreadable_character, is_null
 # Stands in for the known name while the words in front of it are looked at: nothing in it can be taken for a region.
 _STAND_IN: Final = "仁和家园3幢"
 _ROAD_ONLY: Final = re.compile(r"[一-龥]{2,6}(?:大道|大街|路|街|巷)(?:[东西南北中]?段)?")
-_REMARK: Final = re.compile(r"(?:现|暂|租|借|居|家)?住[于在址]?|位于|坐落于?|租房|租住|地址|小区|本小区")
+_REMARK: Final = re.compile(r"(?:现|暂|租|借|居|家)?住[于在址]?|位于|坐落于?|租房|租住|地址|本?小区")
 # Names in which a number is the house itself, not a building of a compound: lanes, groups, villages, roads.
 _NUMBERED_PLACE: Final = re.compile(
-    r"(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d号|\d条|(?<![新\d])村)"
+    r".*(?:弄|组|队|社|屯|路|街|巷|道|段|胡同|自建房|农居房?|民房|农民房|\d条|(?<![新\d])村)"
 )
-_NAME_ENDS: Final = re.compile(rf".*{_NUMBERED_PLACE.pattern}")
+# What may stand between a known name and its door without being a part of it.
+_FILLER: Final = re.compile(r"^(?:小区)?(?:大?院)?(?:内|[东西南北]门)?")
+_PHASE: Final = re.compile(r"(?a)(?:\d+|[一二三四五六七八九十东西南北中A-Z])[期区苑]$")
 _DASHED: Final = re.compile(
-    r"(?a)(?P<building>\d{1,3}[A-WYZ]?)-(?P<room>\d{2,4})(?:[A-WYZ]|号室|室|房|户|号)?"
+    r"(?a)(?P<building>\d{1,3}[A-WYZ]?|[A-WYZ])-(?P<room>\d{2,4})(?:[A-WYZ]|号室|室|房|户|号)?"
 )
 
 
@@ -57,7 +59,7 @@ def parse_address(text: str, gazetteer: Gazetteer = EMPTY) -> ParsedAddress:
     if has_unreadable_character(text) or len(folded) > 200:
         return ParsedAddress("UNPARSED")
     prepared = prepare(folded)
-    hit = gazetteer.find(prepared)
+    hit = None if gazetteer is EMPTY else gazetteer.find(prepared)
     if hit is not None:
         return _read_known(prepared, hit)
     rest, community = split_regions(prepared)
@@ -68,10 +70,15 @@ def parse_address(text: str, gazetteer: Gazetteer = EMPTY) -> ParsedAddress:
     door = read_door(rest)
     if door is None:
         return read_place(ROAD_BEFORE_NAME.sub("", rest, count=1), community)
-    status = door.status
-    if NO_DWELLING.search(rest) or not is_name(door.compound) or "0" in (door.building, door.unit, door.room):
-        status = "AMBIGUOUS"
-    return ParsedAddress(status, door.compound, door.building, door.unit, door.room, community)
+    compound = _without_words_in_front(door.compound, gazetteer)
+    is_door = (
+        compound is not None
+        and is_name(compound)
+        and not NO_DWELLING.search(rest)
+        and "0" not in (door.building, door.unit, door.room)
+    )
+    status = door.status if is_door else "AMBIGUOUS"
+    return ParsedAddress(status, compound or door.compound, door.building, door.unit, door.room, community)
 
 
 def compound_name(text: str) -> str | None:
@@ -86,7 +93,7 @@ def compound_name(text: str) -> str | None:
 
 def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
     """An address with a known name in it."""
-    name, tail = prepared[hit.start : hit.end], prepared[hit.end :].removeprefix("小区")
+    name, tail = prepared[hit.start : hit.end], _FILLER.sub("", prepared[hit.end :])
     rest, community = split_regions(prepared[: hit.start] + _STAND_IN) if hit.start else (_STAND_IN, None)
     entries = [
         each for each in hit.entries if None in (community, each.community) or each.community == community
@@ -102,11 +109,21 @@ def _read_known(prepared: str, hit: Hit) -> ParsedAddress:
         return ParsedAddress("POI_ONLY", compound, community=community)
     if JOINED_ROOMS.search(tail) or MASKED.search(tail) or NO_DWELLING.search(tail):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
-    door = read_door(compound + tail) if _NAME_ENDS.fullmatch(compound) else read_tail(compound, tail)
+    tail = tail.removeprefix("-")
+    door = read_door(compound + tail) if _NUMBERED_PLACE.fullmatch(compound) else read_tail(compound, tail)
     door = _told_by(entries, door, tail)
     if door is None or door.compound != compound or "0" in (door.building, door.unit, door.room):
         return ParsedAddress("AMBIGUOUS", compound, community=community)
     return replace(door, community=community)
+
+
+def _without_words_in_front(compound: str | None, gazetteer: Gazetteer) -> str | None:
+    """An unknown phase of a known compound without the road in front of it; None when other words are (王建国家世纪新城4期)."""
+    phase = None if compound is None or gazetteer is EMPTY else _PHASE.search(compound)
+    hit = gazetteer.find(compound[: phase.start()]) if compound and phase else None
+    if compound is None or hit is None or hit.start == 0:
+        return compound
+    return compound[hit.start :] if _is_explained(compound[: hit.start], hit.entries) else None
 
 
 def _is_explained(front: str, entries: tuple[Entry, ...]) -> bool:
@@ -129,6 +146,9 @@ def _told_by(entries: list[Entry], door: ParsedAddress | None, tail: str) -> Par
         door = ParsedAddress("NO_UNIT", entries[0].compound, building, None, room)
     if door is None:
         return None
+    is_known_building = any(entry.buildings and door.building in entry.buildings for entry in entries)
+    if dashed and has_units is False and len(dashed["building"]) > 2 and not is_known_building:
+        return None  # 101-102: two rooms, or a building and its room
     if entries and all(
         entry.buildings is not None and door.building not in entry.buildings for entry in entries
     ):

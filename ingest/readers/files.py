@@ -15,7 +15,7 @@ from ingest.readers.xml_workbook import NAMESPACE, read_xml_workbook
 _WORKBOOK_SUFFIXES: Final = (".xlsx", ".xlsm", ".xltx", ".xltm", ".xlsb", ".xls", ".et")
 _MACRO_SUFFIXES: Final = (".xlsm", ".xltm", ".xlam", ".xlsb")
 _HTML: Final = re.compile(
-    r"^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html|table|meta|div|head|body|style|center|title)",
+    r"^\s*(<\?xml[^>]*>\s*)?(?:(?><!--.*?-->)\s*+)*+<(!doctype html|html|table|meta|div|head|body|style|center|title)",
     re.IGNORECASE | re.DOTALL,
 )
 _ARCHIVES: Final = {

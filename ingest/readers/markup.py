@@ -64,12 +64,14 @@ class Grid:
 
     rows: list[Row] = field(default_factory=list)
     vertical_merges: list[tuple[int, int, int]] = field(default_factory=list)
+    horizontal_merges: list[tuple[int, int, int]] = field(default_factory=list)
     is_cut: bool = False
     _covered: dict[int, int] = field(default_factory=dict)  # column to the last row that a merge covers
     _cells: dict[int, Cell] = field(default_factory=dict)
     _row: int = 0
     _column: int = 0
     _count: int = 0
+    _width: int = 0
 
     def start_row(self, number: int | None = None) -> None:
         """The next row begins, or the row of that number."""
@@ -101,14 +103,23 @@ class Grid:
         down = max(1, min(down, MAX_ROW_NUMBER - self._row + 1))
         if cell is not None:
             self._cells[self._column] = cell
+        if across > 1:
+            self.horizontal_merges.append((self._row, self._column, self._column + across - 1))
         if down > 1:
             self.vertical_merges.append((self._column, self._row, self._row + down - 1))
             for position in range(self._column, self._column + across):
                 self._covered[position] = self._row + down - 1
         self._column += across
 
+    def finish(self) -> list[Row]:
+        """All rows, equally long: a cell left out at the end of a row is a blank one."""
+        self.end_row()
+        width = max([self._width, *(len(row.cells) for row in self.rows)])
+        return [Row(row.number, row.cells + (None,) * (width - len(row.cells))) for row in self.rows]
+
     def end_row(self) -> None:
         """Keep the row that was begun; blank rows are left out."""
+        self._width = max(self._width, self._column)
         if self._cells:
             width = max(self._cells) + 1
             cells = tuple(self._cells.get(position) for position in range(width))

@@ -42,8 +42,10 @@ class Sheet:
         name: Name of the sheet; empty for a text file and for a workbook with one sheet.
         title: The sheet's own name, even when it is the only one.
         is_hidden: Hidden in the workbook.
-        vertical_merges: Merged ranges of one column and several rows: (column position, first row number, last).
+        vertical_merges: Merged ranges of several rows: (first column position, first row number, last).
         notes: What was found besides, for the layout.
+        horizontal_merges: Merged ranges of several columns: (row number, first column position, last).
+        community: The community whose sheet it is by its name; said by the layout, not by readers.
     """
 
     name: str
@@ -52,6 +54,8 @@ class Sheet:
     is_hidden: bool = False
     vertical_merges: tuple[tuple[int, int, int], ...] = ()
     notes: tuple[str, ...] = field(default=())
+    horizontal_merges: tuple[tuple[int, int, int], ...] = ()
+    community: str | None = None
 
 
 @dataclass(frozen=True)

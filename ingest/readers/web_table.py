@@ -60,6 +60,7 @@ def read_web_table(content: bytes) -> Content:
                 rows=grid.rows,
                 title=title,
                 vertical_merges=tuple(grid.vertical_merges),
+                horizontal_merges=tuple(grid.horizontal_merges),
                 notes=(f"第 {MAX_COLUMNS} 列以后的单元格已略过",) if grid.is_cut else (),
             )
             for title, grid in zip(titles, sheets, strict=True)
@@ -79,7 +80,7 @@ def _grid(table: HtmlElement) -> Grid:
             if cell.tag in ("td", "th"):
                 text = "" if cell.find(".//table") is not None else _text(cell)
                 grid.add(text or None, across=_span(cell, "colspan"), down=_span(cell, "rowspan"))
-    grid.end_row()
+    grid.rows = grid.finish()
     return grid
 
 

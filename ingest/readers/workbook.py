@@ -129,7 +129,8 @@ def read_calamine_sheet(
     start = sheet.start[1] if sheet.start else 0
     rows = _rows(raw_rows, (None,) * start, patches)
     vertical = tuple((first[1], first[0] + 1, last[0] + 1) for first, last in merges if last[0] > first[0])
-    return Sheet(name, rows, vertical_merges=vertical)
+    horizontal = tuple((first[0] + 1, first[1], last[1]) for first, last in merges if last[1] > first[1])
+    return Sheet(name, rows, vertical_merges=vertical, horizontal_merges=horizontal)
 
 
 def _rows(

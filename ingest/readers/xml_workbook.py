@@ -80,7 +80,7 @@ def _sheet(worksheet: _Element, number: int, *, is_only: bool) -> Sheet:
                     column=max(_number(index) - 1, 0) if index else None,
                 )
             grid.skip_rows(_number(row.get(f"{_SS}Span")))
-    grid.end_row()
+    rows = grid.finish()
     title = with_numbers_hidden(worksheet.get(f"{_SS}Name") or f"表{number}")
     visible = worksheet.findtext(f"{_EXCEL}WorksheetOptions/{_EXCEL}Visible", "")
     notes = ["有隐藏的行或列，已照常读取"] if has_hidden else []
@@ -88,10 +88,11 @@ def _sheet(worksheet: _Element, number: int, *, is_only: bool) -> Sheet:
         notes.append(f"第 {MAX_COLUMNS} 列以后的单元格已略过")
     return Sheet(
         name="" if is_only else title,
-        rows=grid.rows,
+        rows=rows,
         title=title,
         is_hidden=visible in ("SheetHidden", "SheetVeryHidden"),
         vertical_merges=tuple(grid.vertical_merges),
+        horizontal_merges=tuple(grid.horizontal_merges),
         notes=tuple(notes),
     )
 

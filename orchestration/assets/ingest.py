@@ -5,7 +5,6 @@ from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
-from sqlalchemy import text
 
 from infra.clock import business_today, parse_date, utc_now
 from infra.mail import MailTransport
@@ -17,6 +16,7 @@ from orchestration import progress, runs
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
+from orchestration.waiting import CHECK_NAME, check_waiting, waiting_table
 from quality.alerts import deliver_alerts, queue_alerts
 from quality.expectations import check_deliveries
 
@@ -122,6 +122,7 @@ def deliveries(
             "扣留来件数": sum(o.status == "held" for o in outcomes),
             "拒收来件数": sum(o.status == "refused" for o in outcomes),
             "待定的地名库建议": open_count,
+            "等待处理": waiting_table(platform.engine),
             "本次来件": dg.MetadataValue.md(
                 f"| 来件编号 | 清单 | 状态 | 行数 | 接收 | 隔离 |\n|---|---|---|---|---|---|\n{rows}"
                 if rows
@@ -155,8 +156,9 @@ def every_delivery_conserves_its_rows(platform: dg.ResourceParam[Platform]) -> d
 
 @dg.asset_check(
     asset=DELIVERY,
-    name="no_delivery_waits_for_a_person",
-    description="没有被扣留或拒收、等待处理的来件。不通过时：打开该来件的回执，修正后重报；被扣留的核对后用 yihu delivery release 放行，或用 yihu delivery refuse 拒收。",
+    name=CHECK_NAME,
+    description="没有被扣留或拒收的来件，也没有缺报待确认的社区。不通过时看“等待处理”表：核对后用任务 release_delivery 放行、refuse_delivery 拒收，"
+    "或 confirm_partition_gone 确认社区；拒收的照回执修正后重报。",
 )
 @scrubbed
 def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
@@ -164,23 +166,8 @@ def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.A
     engine = platform.engine
     queue_alerts(engine, runs.current_refresh_id(engine))
     deliver_alerts(engine, MailTransport.from_settings(platform.settings), platform.settings)
-    with engine.connect() as connection:
-        waiting = connection.execute(
-            text(
-                "select list_code, status, count(*) as delivery_count from ops.delivery where status = 'held' or (status = 'refused' and received_at >= (select started_at from ops.current_refresh)) group by 1, 2 order by 1, 2"
-            )
-        ).all()
-    return dg.AssetCheckResult(
-        passed=not waiting,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "待处理": "；".join(
-                f"《{_title(row.list_code)}》{runs.STATUS_NAMES[row.status]} {row.delivery_count} 件"
-                for row in waiting
-            )
-            or "无"
-        },
-    )
+    found = check_waiting(engine, DELIVERY)
+    return dg.AssetCheckResult(passed=found.passed, severity=found.severity, metadata=found.metadata)
 
 
 @dg.asset_check(

@@ -21,7 +21,7 @@ def keys(defs: dg.Definitions, schema: str) -> set[str]:
 def test_the_stations_stand_in_the_graph(defs):
     contracts = load_contracts()
     assert keys(defs, "raw") == set(contracts)
-    assert keys(defs, "ops") == {"refresh", "delivery", "delivery_due", "receipt"}
+    assert keys(defs, "ops") == {"refresh", "delivery", "waiting", "delivery_due", "receipt"}
     assert keys(defs, "staging") >= {f"stg_{c.department}__{code}" for code, c in contracts.items()} | {
         "int_person_record",
         "int_household_record",
@@ -85,7 +85,14 @@ def test_every_asset_has_a_station(defs):
 
 def test_jobs_schedules_and_sensors(defs):
     jobs = {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"}
-    assert jobs == {"ingest_deliveries", "refresh_master", "revise_archives"}
+    assert jobs == {
+        "ingest_deliveries",
+        "refresh_master",
+        "revise_archives",
+        "release_delivery",
+        "refuse_delivery",
+        "confirm_partition_gone",
+    }
     nightly = defs.resolve_schedule_def("refresh_master_nightly")
     assert nightly.execution_timezone == "Asia/Shanghai"
     assert {s.name for s in defs.sensors or []} == {

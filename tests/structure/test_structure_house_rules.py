@@ -88,6 +88,15 @@ def test_the_dbt_sources_are_what_the_contracts_say():
     assert written.read_text(encoding="utf-8") == render_dbt_sources(load_contracts())
 
 
+def test_the_pages_of_the_lists_are_what_the_contracts_say():
+    from ingest.contract import load_contracts
+    from ingest.list_page import FOLDER, render_pages
+
+    assert {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")} == render_pages(
+        load_contracts()
+    ), "run `python -m ingest.list_page`"
+
+
 def test_every_list_has_one_staging_model():
     from ingest.contract import load_contracts
 

@@ -60,6 +60,14 @@ select
     guardian_phone_masked,
     guardian_phone_kind,
 
+    -- further columns of the list
+    first_issued_date,
+    disability_side_code,
+    application_type_code,
+    applied_date,
+    employment_status,
+    remark_encrypted,
+
     -- time
     snapshot_date as evidence_date,
 

@@ -68,6 +68,22 @@ select
     started_month,
     remark_encrypted,
 
+    -- further columns of the list
+    grant_class_code,
+    special_support_encrypted,
+    special_support_amount_encrypted,
+    is_insured,
+    payment_total_encrypted,
+    health_status_encrypted,
+    labour_capacity_code,
+    occupation_status_code,
+    disability_note_encrypted,
+    bank_name,
+    account_holder,
+    account_holder_key,
+    account_holder_pinyin,
+    bank_account_encrypted,
+
     -- time
     snapshot_date as evidence_date,
 

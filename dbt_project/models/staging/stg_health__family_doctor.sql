@@ -53,6 +53,21 @@ select
     signed_date,
     expiry_date,
 
+    -- further columns of the list
+    ended_date,
+    termination_reason_code,
+    contract_years,
+    service_type_code,
+    family_representative,
+    family_representative_key,
+    family_representative_pinyin,
+    doctor_phone_encrypted,
+    doctor_phone_token,
+    doctor_phone_masked,
+    doctor_phone_kind,
+    entered_by,
+    recorded_date,
+
     -- time
     least(coalesce(signed_date, snapshot_date), snapshot_date) as evidence_date,
 

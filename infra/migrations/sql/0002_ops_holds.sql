@@ -1,9 +1,10 @@
 -- ops: communities of a delivery that wait for a person, what people decided, and what a delivery changed.
 
-alter table ops.contract add column coverage text not null default 'whole'
+-- What a loaded delivery speaks for: every community, or those it names.
+alter table ops.delivery add column coverage text not null default 'whole'
     check (coverage in ('whole', 'community'));
 
--- The communities a delivery does not speak for. Kept by the trigger below, never by hand: dbt reads it beside the
+-- The communities it does not speak for. Kept by the trigger below, never by hand: dbt reads it beside the
 -- delivery, so that which rows are current is said by one table.
 alter table ops.delivery add column held_communities text[] not null default '{}';
 
@@ -116,8 +117,8 @@ where hold.status = 'open';
 
 --- What is what, in the words of those who read the tables ------------------------------------------------
 
-comment on column ops.contract.coverage
-is '每次报送的范围：whole 全街道，community 只含文件中写明的社区';
+comment on column ops.delivery.coverage
+is '本次来件的范围：whole 全街道，community 只含其中写明的社区';
 comment on column ops.delivery.held_communities
 is '本次来件不作数的社区：缺报或行数骤减而未经确认，仍沿用以前的行（由 ops.partition_hold 推出）';
 

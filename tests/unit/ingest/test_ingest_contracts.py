@@ -25,11 +25,39 @@ def test_the_core_lists_have_contracts():
     }  # fmt: skip
 
 
+# The official schema of the standard, as its own Python package ships it. `datacontract lint` (datacontract-cli, in a
+# virtual environment of its own) checks against the same and says so for every file of ingest/contracts.
+OFFICIAL_SCHEMA = json.loads(OpenDataContractStandard.json_schema())
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_contract_is_valid_odcs(path):
     text = path.read_text(encoding="utf-8")
     assert OpenDataContractStandard.from_string(text).apiVersion == "v3.2.0"
-    jsonschema.validate(yaml.safe_load(text), json.loads(OpenDataContractStandard.json_schema()))
+    jsonschema.validate(yaml.safe_load(text), OFFICIAL_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda contract: contract.update(surprise=1),
+        lambda contract: contract.pop("version"),
+        lambda contract: contract.update(apiVersion="v3.9.9"),
+        lambda contract: contract["schema"][0].update(surprise=1),
+        lambda contract: contract["schema"][0]["properties"][0].update(surprise=1),
+        lambda contract: contract["schema"][0]["properties"][0].update(logicalType="identity card"),
+        lambda contract: contract["schema"][0]["properties"][0].pop("name"),
+        lambda contract: contract["schema"][0]["properties"][0].update(required="perhaps"),
+        lambda contract: contract["schema"][0]["properties"][0]["customProperties"][0].update(surprise=1),
+        lambda contract: contract["schema"][0]["quality"][0].update(dimension="beauty"),
+        lambda contract: contract["schema"][0]["quality"][0].update(surprise=1),
+    ],
+)
+def test_the_official_schema_refuses_what_the_standard_does_not_know(change):
+    contract = yaml.safe_load((CONTRACT_FOLDER / "need.yaml").read_text(encoding="utf-8"))
+    change(contract)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(contract, OFFICIAL_SCHEMA)
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.list_code)

@@ -1,0 +1,332 @@
+"""Layouts L2 to L8 and the dirt of sheets: what each becomes as rows of the list (domain.md 1.1, 1.5)."""
+
+import io
+
+import openpyxl
+import pytest
+
+from ingest.cards import chosen_options
+from ingest.contract import load_contracts
+from ingest.headers import find_header
+from ingest.layout import choose_tables, source_rows
+from ingest.normalise.texts import fold
+from ingest.readers.files import read_file
+from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile
+from ingest.sheets import community_of_sheet, place_name
+
+REGISTER = load_contracts()["household_register"]
+LOW_INCOME = load_contracts()["low_income"]
+HEADER = ("家庭编号", "社区", "家庭住址", "姓名", "身份证号", "与户主关系")
+MEMBER = ("WJ01", "近江社区", "清水苑1幢1单元101室", "张一", "11010519491231002X", "户主")
+
+
+def workbook(*sheets):
+    """An xlsx of (title, rows, merges) sheets."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for title, rows, *merges in sheets:
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(row)
+        for area in merges[0] if merges else ():
+            sheet.merge_cells(area)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def laid_out(content, contract=REGISTER):
+    layout = choose_tables(read_file(content, "名册.xlsx"), contract)
+    return layout, list(source_rows(layout, contract))
+
+
+def sound(rows):
+    return [row for row in rows if row.fault is None]
+
+
+def values(rows, *names):
+    return [tuple(row.cells.get(name) for name in names) for row in sound(rows)]
+
+
+def card(number, community, address, members, phone="13900000001"):
+    return [
+        ("家庭信息登记表",),
+        ("家庭编号", number, "社区", community, "健康状况", None),
+        ("家庭住址", address, None, None, "联系电话", phone),
+        ("住房性质", "□自有 ☑租赁 □公租", None, None, "兴趣爱好", "书法"),
+        ("家庭成员情况",),
+        ("序号", "姓名", "身份证号", "与户主关系", "性别", "爱好"),
+        *members,
+        (len(members) + 1, None, None, None, None, None),
+        ("备注", "常年在外", None, None, None, None),
+        ("填表人：李某", None, None, "填表日期：2026年7月5日", None, None),
+    ]
+
+
+FIRST = [
+    (1, "张一", "11010519491231002X", "户主", "男", "棋"),
+    (2, "王二", "110105195001010029", "配偶", "女", None),
+]
+SECOND = [(1, "赵三", "110105196001010016", "户主", "男", None)]
+
+
+class TestCards:
+    def test_one_card_a_sheet_becomes_a_row_a_member_with_the_households_values(self):
+        content = workbook(
+            ("张一", card("WJ01", "近江社区", "清水苑1幢1单元101室", FIRST)),
+            ("赵三", card("WJ02", "近江社区", "清水苑1幢1单元102室", SECOND, phone="13900000002")),
+        )
+        layout, rows = laid_out(content)
+        assert values(rows, "source_household_no", "address", "person_name", "relation_code", "phone") == [
+            ("WJ01", "清水苑1幢1单元101室", "张一", "户主", "13900000001"),
+            ("WJ01", "清水苑1幢1单元101室", "王二", "配偶", None),
+            ("WJ02", "清水苑1幢1单元102室", "赵三", "户主", "13900000002"),
+        ]
+        assert [(row.sheet_name, row.row_number) for row in rows] == [("张一", 7), ("张一", 8), ("赵三", 7)]
+        assert [row.block_no for row in rows] == [1, 1, 2]
+        assert {row.cells["housing_type"] for row in rows if row.row_number == 7} == {"租赁"}
+        assert sum("卡片式表格" in note for note in layout.notes) == 2
+
+    def test_cards_below_one_another_on_one_sheet(self):
+        lines = [
+            *card("WJ01", "近江社区", "清水苑1幢1单元101室", FIRST),
+            *card("WJ02", "在水社区", "清水苑1幢1单元102室", SECOND, phone=None),
+            *card("WJ03", "在水社区", "清水苑1幢1单元103室", SECOND),
+        ]
+        _, rows = laid_out(workbook(("登记表", lines)))
+        assert values(rows, "source_household_no", "community_name", "person_name") == [
+            ("WJ01", "近江社区", "张一"),
+            ("WJ01", "近江社区", "王二"),
+            ("WJ02", "在水社区", "赵三"),
+            ("WJ03", "在水社区", "赵三"),
+        ]
+        assert len({row.row_number for row in rows}) == 4
+
+    def test_a_label_over_several_columns_has_its_value_behind_them(self):
+        lines = [
+            ("家庭信息登记表",),
+            ("家庭编号", None, "WJ01", "社区", "近江社区"),
+            ("家庭住址", None, "清水苑1幢1单元101室", None, None),
+            ("姓名", None, "张一", "性别", "男"),
+            ("身份证号", None, "11010519491231002X", "与户主关系", "户主"),
+        ]
+        _, rows = laid_out(workbook(("一", lines, ["A2:B2", "A3:B3", "A4:B4", "A5:B5"])))
+        assert values(rows, "source_household_no", "address", "person_name", "sex_code", "relation_code") == [
+            ("WJ01", "清水苑1幢1单元101室", "张一", "男", "户主")
+        ]
+        assert [row.row_number for row in rows] == [2]
+
+    def test_a_value_left_blank_is_not_taken_from_the_next_label(self):
+        lines = card("WJ01", None, "清水苑1幢1单元101室", FIRST)
+        _, rows = laid_out(workbook(("一", lines)))
+        assert all("community_name" not in row.cells for row in rows)
+
+    def test_labels_and_values_in_one_cell(self):
+        lines = [
+            ("家庭编号：WJ01", "社区：近江社区"),
+            ("家庭住址：清水苑1幢1单元101室",),
+            ("姓名", "身份证号", "与户主关系"),
+            ("张一", "11010519491231002X", "户主"),
+        ]
+        _, rows = laid_out(workbook(("一", lines)))
+        assert values(rows, "source_household_no", "community_name", "address", "person_name") == [
+            ("WJ01", "近江社区", "清水苑1幢1单元101室", "张一")
+        ]
+
+    def test_a_person_the_card_names_stands_beside_the_family_in_the_table(self):
+        lines = [
+            ("家庭编号", "WJ01", "家庭住址", "清水苑1幢1单元101室"),
+            ("姓名", "张一", "身份证号", "11010519491231002X"),
+            ("家庭成员",),
+            ("姓名", "身份证号", "与户主关系", "性别"),
+            ("王二", "110105195001010029", "配偶", "女"),
+        ]
+        _, rows = laid_out(workbook(("一", lines)))
+        assert values(rows, "source_household_no", "person_name") == [("WJ01", "张一"), ("WJ01", "王二")]
+        assert [row.row_number for row in rows] == [1, 5]
+
+    def test_a_form_without_the_lists_required_labels_is_no_card(self):
+        lines = [
+            ("姓名", "张一", "性别", "男"),
+            ("联系电话", "1", "职业", "工人"),
+            ("社区", "近江", "网格", "一"),
+        ]
+        with pytest.raises(UnreadableFile) as caught:
+            laid_out(workbook(("一", lines)))
+        assert caught.value.code == "no_header"
+
+    def test_an_ordinary_table_is_never_taken_for_cards(self):
+        layout, rows = laid_out(workbook(("一", [HEADER, MEMBER, MEMBER])))
+        assert len(rows) == 2
+        assert not any("卡片" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize(
+    ("written", "chosen"),
+    [
+        ("□自有 ☑租赁 □公租", "租赁"),
+        ("□自有 √租赁 □公租", "租赁"),
+        ("☑男□女", "男"),
+        ("男□ 女☑", "女"),
+        ("[√]自有 [ ]租赁", "自有"),
+        ("（ ）自有（√）租赁", "租赁"),
+        ("☑助餐 □助浴 ☑助医", "助餐、助医"),
+        ("□自有 □租赁", None),
+        ("√", "√"),
+        ("□", "□"),
+        ("清水苑1幢", "清水苑1幢"),
+        ("张○", "张○"),
+    ],
+)
+def test_ticked_options(written, chosen):
+    assert chosen_options(written) == chosen
+
+
+class TestHeaders:
+    def test_three_header_rows_with_merges(self):
+        lines = [
+            ("低保对象花名册",),
+            ("序号", "家庭信息", None, None, None, None, None),
+            (None, "户主情况", None, "成员情况", None, None, "家庭住址"),
+            (None, "姓名", "身份证号", "姓名", "身份证号", "与户主关系", None),
+            (1, "张一", "11010519491231002X", "王二", "110105195001010029", "配偶", "清水苑1幢1单元101室"),
+        ]
+        layout, rows = laid_out(
+            workbook(("一", lines, ["A2:A4", "B2:G2", "B3:C3", "D3:F3", "G3:G4"])), LOW_INCOME
+        )
+        header = layout.tables[0][1]
+        assert (header.first, header.last) == (1, 3)
+        assert values(rows, "sequence_no", "head_name", "person_name", "relation_code", "address") == [
+            (1, "张一", "王二", "配偶", "清水苑1幢1单元101室")
+        ]
+
+    def test_hint_rows_above_and_several_below(self):
+        lines = [
+            ("必填", None, "必填", "必填，不超过50字", "必填，18位身份证", "请选择"),
+            HEADER,
+            ("必填", "下拉选择", "格式：小区幢单元室", "必填", "18位身份证", "请选择"),
+            ("例如WJ01", "选填", "选填", "示例：张三", "例如 3301", "选填"),
+            (1, 2, 3, 4, 5, 6),
+            MEMBER,
+        ]
+        _, rows = laid_out(workbook(("一", lines)))
+        assert [row.row_number for row in rows] == [6]
+
+    @pytest.mark.parametrize(
+        "numbers", [("甲", "乙", 1, 2, 3, 4), ("(1)", "(2)", "(3)", "(4)", "(5)", "(6)")]
+    )
+    def test_a_row_that_numbers_the_columns_is_no_data(self, numbers):
+        _, rows = laid_out(workbook(("一", [HEADER, numbers, MEMBER])))
+        assert [row.row_number for row in rows] == [3]
+
+    def test_a_row_of_data_is_not_a_numbering(self):
+        rows = [Row(1, HEADER), Row(2, (1, "张一", 2, 3, 4, 5))]
+        assert find_header(rows, REGISTER).last == 0
+
+
+class TestSheets:
+    @pytest.mark.parametrize(
+        ("title", "community"),
+        [
+            ("近江社区", "近江社区"),
+            ("近江社区（2026）", "近江社区"),
+            ("1.近江社区", "近江社区"),
+            ("3、近江居委会", "近江社区"),
+            ("近江社区2026年7月", "近江社区"),
+            ("近江社区202607", "近江社区"),
+            ("近江", None),
+            ("汇总", None),
+            ("Sheet1", None),
+        ],
+    )
+    def test_the_community_a_sheet_is_named_after(self, title, community):
+        assert community_of_sheet(title) == community
+
+    @pytest.mark.parametrize(
+        "title", ["汇总", "填表说明", "Sheet1", "城市", "农村低保", "7月", "新增人员", "男", "合计"]
+    )
+    def test_what_is_no_place(self, title):
+        assert place_name(title) is None
+
+    def test_one_sheet_a_community_with_summary_and_guide(self):
+        header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
+        content = workbook(
+            ("汇总", [("社区", "户数", "人数"), ("近江", 1, 1), ("在水", 1, 1)]),
+            ("近江", [header, member]),
+            ("2.在水", [header, member]),
+            ("清波社区（2026）", [header, member]),
+            ("填表说明", [("1. 身份证号必填",), ("2. 家庭编号由社区填写",)]),
+        )
+        layout, rows = laid_out(content)
+        assert values(rows, "community_name") == [("近江社区",), ("在水社区",), ("清波社区",)]
+        assert any("汇总" in note for note in layout.notes)
+        assert any("填表说明" in note for note in layout.notes)
+
+    def test_a_lone_sheet_with_a_short_name_is_no_community(self):
+        header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
+        _, rows = laid_out(workbook(("近江", [header, member])))
+        assert values(rows, "community_name") == [(None,)]
+
+    def test_two_tables_on_one_sheet_are_read_each_by_its_own_header(self):
+        lines = [
+            ("一、常住",), HEADER, MEMBER, ("合计", None, "1人"), (None,),
+            ("二、租住",), tuple(reversed(HEADER)), tuple(reversed(MEMBER)),
+        ]  # fmt: skip
+        _, rows = laid_out(workbook(("一", lines)))
+        assert values(rows, *("source_household_no", "person_name")) == [("WJ01", "张一"), ("WJ01", "张一")]
+        assert [row.row_number for row in sound(rows)] == [3, 8]
+
+    def test_titles_and_headers_of_every_printed_page_are_no_rows(self):
+        page = [("家庭信息登记表",), ("填表单位：某街道",), HEADER]
+        layout, rows = laid_out(workbook(("一", [*page, MEMBER, *page, MEMBER, *page, MEMBER])))
+        assert [row.row_number for row in rows] == [4, 8, 12]
+        assert any("重复出现" in note for note in layout.notes)
+
+    def test_thousands_of_blank_rows_and_a_restarting_number_change_nothing(self):
+        header = ("序号", *HEADER)
+        lines = [header, (1, *MEMBER), (2, *MEMBER), *[(None,)] * 3000, (1, *MEMBER), *[(" ",)] * 3000]
+        _, rows = laid_out(workbook(("一", lines)))
+        assert [row.row_number for row in rows] == [2, 3, 3004]
+        assert [row.fault for row in rows] == [None] * 3
+
+
+class TestUnits:
+    TITLE = ("姓名", "身份证号", "与户主关系", "户主姓名", "低保证号")
+
+    def amounts(self, note, title, *cells):
+        lines = [
+            (note,),
+            (*self.TITLE, title),
+            *(("张一", "1", "户主", "张一", "D1", cell) for cell in cells),
+        ]
+        layout, rows = laid_out(workbook(("一", lines)), LOW_INCOME)
+        column = next(
+            name for name, header in layout.tables[0][1].match.headers.items() if header == fold(title)
+        )
+        return [row.cells[column] for row in rows], layout.notes
+
+    def test_an_amount_in_ten_thousands_is_converted_and_noted(self):
+        cells, notes = self.amounts(
+            "填表单位：某街道 单位：万元", "月保障金额", 0.1234, "0.12", "1,2", "0.2万元", "不详"
+        )
+        assert cells == ["1234", "1200", "120000", "0.2万元", "不详"]
+        assert any("换算成元" in note for note in notes)
+
+    def test_a_unit_in_the_header_goes_before_the_note(self):
+        assert self.amounts("单位：万元", "月保障金额（元）", 1234)[0] == [1234]
+        assert self.amounts("单位：元", "月保障金额（万元）", 0.5)[0] == ["5000"]
+
+    def test_yuan_stays(self):
+        cells, notes = self.amounts("单位：人、元", "月保障金额", 1234)
+        assert cells == [1234]
+        assert not any("换算" in note for note in notes)
+
+
+def test_a_large_text_file_is_not_gone_through_for_other_tables():
+    class Streamed(tuple):
+        """Rows that are no list, as the reader of large text files gives them."""
+
+    sheet = Sheet("", Streamed([Row(1, HEADER), Row(2, MEMBER)]))
+    layout = choose_tables(Content([sheet], {}), REGISTER)
+    assert layout.tables[0][0] is not None
+    assert [row.row_number for row in source_rows(layout, REGISTER)] == [2]
