@@ -351,12 +351,12 @@ def test_a_file_on_which_the_program_fails_stops_no_other(put, take, monkeypatch
 
     real = getattr(deliveries, station)
 
-    def failing(first, *rest):
+    def failing(first, *rest, **options):
         if station == "read_file" and b"poison" in first:
             raise IndexError(made_id(1))
         if station == "judge_rows" and "poison" in str(first := list(first)):
             raise IndexError(made_id(1))
-        return real(first, *rest)
+        return real(first, *rest, **options)
 
     monkeypatch.setattr(deliveries, station, failing)
     poison = [("测试甲", "男", made_id(1), *[""] * 5, "poison", *[""] * 5)]
@@ -550,7 +550,7 @@ def test_no_protected_value_is_in_the_database_in_the_clear(put, take, warehouse
         remark,
         tag,
         "慢病包",
-        "慢性病",
+        "心梗术后",
     ]
     receipts = write_receipts(warehouse.engine, tmp_path / "receipts", [o.delivery_id for o in outcomes])
     places = {"database": all_text_of(warehouse)} | {
