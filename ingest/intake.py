@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import date
 
@@ -28,7 +27,7 @@ from ingest.loading import settle_loaded
 from ingest.readers.sheet import UnreadableFile
 from ingest.rows import ROUNDED_IDS_ENOUGH
 from ingest.sealing import RecordIds, RowSealer
-from ingest.sealing_pool import sealed
+from ingest.sealing_pool import SealingPool
 from ingest.storage import StoredRows, store_rows
 from ingest.values import CellReader
 
@@ -44,6 +43,7 @@ class _RoundedIds(Exception):
 def take_in_rows(
     connection: Connection,
     protector: FieldProtector,
+    pool: SealingPool,
     contract: Contract,
     entry: Entry,
     open_rows: Callable[[], RowStream],
@@ -53,6 +53,7 @@ def take_in_rows(
     Args:
         connection: Of the transaction; other deliveries of the list are locked out.
         protector: Encrypts what the contract protects.
+        pool: Seals the rows of large deliveries in other processes.
         contract: The list.
         entry: The ledger row; status, reason, counts and layout are filled in.
         open_rows: The rows from their beginning; asked again when they must be read knowing that ids are rounded.
@@ -79,11 +80,11 @@ def take_in_rows(
     try:
         try:
             with connection.begin_nested():
-                missing = _store(connection, protector, entry, open_rows(), delivery)
+                missing = _store(connection, protector, pool, entry, open_rows(), delivery)
         except _RoundedIds:
             with connection.begin_nested():
                 missing = _store(
-                    connection, protector, entry, open_rows(), replace(delivery, rounded_ids=True)
+                    connection, protector, pool, entry, open_rows(), replace(delivery, rounded_ids=True)
                 )
     except UnreadableFile as refusal:
         entry.refuse(refusal.code, refusal.reason)
@@ -94,7 +95,12 @@ def take_in_rows(
 
 
 def _store(
-    connection: Connection, protector: FieldProtector, entry: Entry, rows: RowStream, delivery: Delivery
+    connection: Connection,
+    protector: FieldProtector,
+    pool: SealingPool,
+    entry: Entry,
+    rows: RowStream,
+    delivery: Delivery,
 ) -> list[str]:
     """Judge, seal and store all rows; the required columns that are missing."""
     delivery = replace(delivery, missing=tuple(rows.missing))
@@ -106,8 +112,7 @@ def _store(
     batches = _added_up(rows.batches, totals) if contract.checks.of_sheet else rows.batches
     record_ids = RecordIds(contract.list_code, delivery.content_sha256)
     sealer = RowSealer(protector, contract, delivery.delivery_id, record_ids)
-    with closing(sealed(batches, protector, delivery)) as done:
-        stored = store_rows(connection, contract, done, sealer.repeat_line)
+    stored = store_rows(connection, contract, pool.sealed(batches, delivery), sealer.repeat_line)
     if rows.sha256 != delivery.content_sha256:
         raise ContentChanged
     if (
