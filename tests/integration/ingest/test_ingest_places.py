@@ -18,6 +18,7 @@ from ingest_lists import (
 )
 
 from infra.errors import PermanentError
+from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
 from ingest.receipts import write_missing_receipts
 from orchestration.sensors import unseen_files
@@ -90,14 +91,21 @@ def test_a_file_outside_the_list_folders_is_refused_and_told_where_it_belongs(
         for o in outcomes
     }
     some = "以下文件夹之一："
-    assert found.pop(("未归入部门", "未归入清单", "说明.csv"))[1].count("/") == 6
+    places = [f"{contract.department}/{code}" for code, contract in load_contracts().items()]
+    health, civil_affairs = (
+        [place for place in places if place.startswith(f"{department}/")]
+        for department in ("health", "civil_affairs")
+    )
+    assert len(places) > len(civil_affairs) > len(health) > 1
+    assert found.pop(("未归入部门", "未归入清单", "说明.csv")) == ("misplaced", some + "、".join(places))
     assert found.pop(("civil_affairs", "未归入清单", "名单.csv")) == (
-        "misplaced", f"{some}civil_affairs/disabled、civil_affairs/low_income",
-    )  # fmt: skip
+        "misplaced",
+        some + "、".join(civil_affairs),
+    )
     assert found.pop(("no_such_department", "no_such_list", "名单.csv"))[0] == "unknown_list"
     assert found == {
         ("未归入部门", "未归入清单", "残疾人.csv"): ("misplaced", "civil_affairs/disabled 文件夹"),
-        ("health", "未归入清单", "名单.csv"): ("misplaced", "health/family_doctor 文件夹"),
+        ("health", "未归入清单", "名单.csv"): ("misplaced", some + "、".join(health)),
         ("health", "未归入清单", "登记表.csv"): ("misplaced", "community/household_register 文件夹"),
         ("no_such_department", "未归入清单", "名单.csv"): ("misplaced", "civil_affairs/disabled 文件夹"),
     }
