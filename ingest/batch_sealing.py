@@ -108,13 +108,14 @@ class ColumnReader:
         self.column = column
         self._reader = reader
         self._sealer = sealer
-        self._header = ""
+        self._header = self._begin = ""
         self._known: dict[str, Entry] = {}
 
     def entries(self, cells: Sequence[str], header: str) -> list[Entry]:
         """An entry a cell."""
         if header != self._header or len(self._known) > _KNOWN_TEXTS:
             self._header = header
+            self._begin = f"{encode_basestring(header)}: "
             self._known.clear()
         known = self._known
         entries = list(map(known.get, cells))
@@ -139,7 +140,7 @@ class ColumnReader:
             bool(finding) or (is_missing and self.column.is_required),
             None if plain is None else plain.encode("utf-8", "replace"),
             copy_line(clear),
-            f"{encode_basestring(self._header)}: {encode_basestring(cell)}" if cell else None,
+            self._begin + encode_basestring(cell) if cell else None,
             self.column.semantic_type == "text" and value is not None and _NUMBER.search(value) is not None,
             is_missing,
         )

@@ -89,6 +89,7 @@ class RowStream:
         missing: Required columns that no header means.
         batches: The rows; as they are, or packed by ``packed`` and ``marshal``.
         notes: What was noted about the layout; complete after the last batch.
+        seem_rounded: A spreadsheet seems to have rounded ids; right or wrong, all is well, but wrong takes twice as long.
         sha256: Fingerprint of what the rows came from; known after the last batch.
     """
 
@@ -96,6 +97,7 @@ class RowStream:
     missing: list[str]
     batches: Iterator[Batch | bytes]
     notes: list[str]
+    seem_rounded: bool = False
     sha256: str = ""
 
 

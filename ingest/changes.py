@@ -56,6 +56,8 @@ def record_changes(
     compared = [column for column in contract.columns if _is_comparable(column)]
     if not key or (contract.is_snapshot and not replaced):
         return
+    if not contract.is_snapshot and not _has_earlier(connection, delivery):
+        return
     old = _standing_rows(contract) if contract.is_snapshot else _earlier_rows(contract, key)
     counted = (
         connection.execute(
@@ -103,6 +105,24 @@ def record_changes(
                 ),
             )
         ],
+    )
+
+
+def _has_earlier(connection: Connection, delivery: Row[Any]) -> bool:
+    """Whether a loaded delivery of the list came before this one."""
+    return bool(
+        connection.scalar(
+            text(
+                "select exists (select from ops.delivery where list_code = :list_code and status = 'loaded' "
+                "and (snapshot_date, received_at, delivery_id) < (:snapshot_date, :received_at, :id))"
+            ),
+            {
+                "list_code": delivery.list_code,
+                "snapshot_date": delivery.snapshot_date,
+                "received_at": delivery.received_at,
+                "id": delivery.delivery_id,
+            },
+        )
     )
 
 

@@ -30,6 +30,7 @@ from ingest.parser_client import Parser, program_fault
 from ingest.partitions import lock_list
 from ingest.raw_tables import ensure_raw_tables
 from ingest.readers.sheet import UnreadableFile
+from ingest.sealing_pool import SealingFault, SealingPool
 from ingest.snapshot_dates import SnapshotDate
 
 _NO_CONTENT_SHA256: Final = hashlib.sha256(b"").hexdigest()
@@ -64,6 +65,7 @@ class _Intake:
     protector: FieldProtector
     contracts: Mapping[str, Contract]
     parser: Parser
+    pool: SealingPool
 
 
 def ingest_landing(
@@ -100,8 +102,8 @@ def ingest_landing(
     contracts = load_contracts()
     ensure_raw_tables(engine, contracts)
     outcomes = []
-    with Parser(contracts) as parser:
-        intake = _Intake(engine, protector, contracts, parser)
+    with Parser(contracts) as parser, SealingPool(protector) as pool:
+        intake = _Intake(engine, protector, contracts, parser, pool)
         looks = (_first_look(intake, file, business_today(received_at), as_of) for file in scan(landing))
         arrivals = [arrival for arrival in looks if arrival is not None]
         # A refused file has no snapshot date and disturbs nobody: it goes first.
@@ -142,8 +144,8 @@ def take_in_again(
     """
     contracts = load_contracts()
     ensure_raw_tables(engine, contracts)
-    with Parser(contracts) as parser:
-        intake = _Intake(engine, protector, contracts, parser)
+    with Parser(contracts) as parser, SealingPool(protector) as pool:
+        intake = _Intake(engine, protector, contracts, parser, pool)
         arrival = _sort(parser, file, business_today(received_at), as_of, unlocking.password)
         if arrival.refusal is not None and arrival.refusal.code in ("wrong_password", "needs_password"):
             raise arrival.refusal
@@ -244,13 +246,20 @@ def _take_in_file(
     try:
         with connection.begin_nested():
             outcome = take_in_rows(
-                connection, intake.protector, contract, entry, lambda: intake.parser.rows(file, password)
+                connection,
+                intake.protector,
+                intake.pool,
+                contract,
+                entry,
+                lambda: intake.parser.rows(file, password),
             )
             if file.has_changed():
                 raise ContentChanged
             return outcome
     except (PermanentError, TransientError, DBAPIError, psycopg.Error, ContentChanged):
         raise
+    except SealingFault as error:
+        refusal = program_fault(str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others; it is refused, told and mailed
         refusal = program_fault(type(error).__name__)
     if unlocking is None:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import marshal
 import os
+import re
 import resource
 import socket
 import sys
@@ -25,11 +26,13 @@ from ingest.contract import Contract
 from ingest.headers import missing_columns
 from ingest.landing import LandedFile
 from ingest.layout import Layout
+from ingest.normalise.ids import parse_id
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.placing import contract_of, lay_out
 from ingest.readers.delimited import stream_delimited
 from ingest.readers.files import read_file
 from ingest.readers.sheet import Content, UnreadableFile
+from ingest.rows import ROUNDED_IDS_ENOUGH
 from ingest.snapshot_dates import SnapshotDate, find_snapshot_date
 
 # First byte of a message to the parent; the rest is marshalled.
@@ -37,6 +40,8 @@ BATCH, ANSWER, REFUSED, FAULT, NO_MEMORY = b"B", b"A", b"R", b"F", b"M"
 STREAMED_BYTES: Final = 4_000_000  # text files above this are not held in memory
 _HEAD_BYTES: Final = 65536
 _BUFFER: Final = 1 << 20
+_ROUNDED: Final = re.compile(rb"(?<![0-9])(?:[0-9]{15}000(?![0-9])|[0-9](?:\.[0-9]+)?[Ee]\+?1[0-9])")
+_LONGEST_NUMBER: Final = 32
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,16 @@ class _File:
         with self._open() as file:
             return read_file(file.read(), self._file.file_name, self._password)
 
+    def seem_rounded(self) -> bool:
+        """Whether a text file has several ids that look as if a spreadsheet had rounded them and fail their check."""
+        found, end = 0, b""
+        with self._open() as file:
+            while found < ROUNDED_IDS_ENOUGH and (block := file.read(_BUFFER)):
+                for number in _ROUNDED.findall(end + block):
+                    found += parse_id(number.decode("ascii")).finding == "id_rounded"
+                end = block[-_LONGEST_NUMBER:]
+        return found >= ROUNDED_IDS_ENOUGH
+
     def _begins_as_text(self) -> bool:
         with self._open() as file:
             head = file.read(_HEAD_BYTES)
@@ -200,7 +215,7 @@ def _answer(
     content = source.content()
     layout = lay_out(contracts, contract, content)
     missing = sorted({name for _, header in layout.tables for name in missing_columns(header, contract)})
-    _send(connection, ANSWER, (described(layout, content, contract), missing))
+    _send(connection, ANSWER, (described(layout, content, contract), missing, source.seem_rounded()))
     for batch in batches_of(layout, contract):
         _send(connection, BATCH, packed(batch))
     _send(connection, ANSWER, (layout.notes, source.digests[-1]))

@@ -108,8 +108,8 @@ class Parser:
         """
         if file.file.size > _BIG_FILE:
             self.close()
-        layout, missing = self._ask(file, Rows(file.file, password))
-        parsed = RowStream(layout, missing, iter(()), [])
+        layout, missing, seem_rounded = self._ask(file, Rows(file.file, password))
+        parsed = RowStream(layout, missing, iter(()), [], seem_rounded)
         parsed.batches = self._batches(parsed)
         return parsed
 

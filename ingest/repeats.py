@@ -36,6 +36,7 @@ class Claims:
     cells: list[str | None] = field(default_factory=list)
 
     def extend(self, other: Claims) -> None:
+        """Append the rows of another part of the delivery."""
         self.keys.extend(other.keys)
         self.told.extend(other.told)
         self.cells.extend(other.cells)
@@ -102,11 +103,13 @@ class Tracer:
         self.add_claims(trace, values, cells)
 
     def add_content(self, trace: Trace, sheet_name: str, row_number: int, content: str) -> None:
+        """Where a row stands and its cells as one text."""
         trace.sheets.append(sheet_name)
         trace.numbers.append(row_number)
         trace.contents.append(fingerprint(content))
 
     def add_claims(self, trace: Trace, values: dict[str, Any], cells: Any) -> None:
+        """What a row says of its person."""
         if self.has_names:
             identity, key = values["id_no"], values["person_name"].key
             is_claim = identity.kind == "valid" and key

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from ingest.addresses.door import MISSING as NO_ADDRESS
+from ingest.addresses.door import ParsedAddress
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.addresses.parser import parse_address
 from ingest.contract import Column
@@ -44,6 +46,9 @@ _FALSE: Final = frozenset(
 )
 # Columns that are numbers themselves: 签约编号, 低保证号, 家庭ID.
 _NUMBER_COLUMNS: Final = ("_no", "_id")
+# An address whose end is the number of a flat; not behind a floor, which must fit the number.
+_FLAT: Final = re.compile(r"(?a)([^层楼]*[^\d层楼])([1-9]\d{2,3})(室?)")
+_KNOWN_FLATS: Final = 50_000
 _INTEGER: Final = re.compile(r"(?a)([+-]?\d{1,9})(?:\.0*)?(?:人|口|户|件|分|个|次|元)?")
 _AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)(万)?(?:元|元/月|元整|块)?")
 
@@ -64,6 +69,7 @@ class CellReader:
         self._rounded_ids = rounded_ids
         # Lists repeat themselves (codes, communities, the family's address): every text of a column is read once.
         self._known: defaultdict[str, dict[str, Read]] = defaultdict(dict)
+        self._flats: dict[tuple[str, int, str], ParsedAddress] = {}
         self._readers: dict[str, Callable[[Column, Cell], Read]] = {
             "text": self._text,
             "person_name": self._name,
@@ -100,7 +106,7 @@ class CellReader:
         return (MISSING.get(column.semantic_type), None) if cell is None else self._read_text(column, cell)
 
     def _read_text(self, column: Column, cell: str) -> Read:
-        if cell.strip().upper() in SPREADSHEET_ERRORS:
+        if "#" in cell and cell.strip().upper() in SPREADSHEET_ERRORS:
             return MISSING.get(column.semantic_type), "spreadsheet_error"
         return self._readers[column.semantic_type](column, cell)
 
@@ -134,6 +140,8 @@ class CellReader:
     def _name(self, column: Column, cell: Cell) -> Read:
         text = cell_text(cell)
         parsed = names.parse_name(text)
+        if text.isalpha():
+            return parsed, parsed.finding  # no digit, no number
         if parsed.name is not None and (bare := without_numbers(text)) is not None:
             return names.parse_name(bare), "number_in_text"
         return parsed, parsed.finding
@@ -158,6 +166,20 @@ class CellReader:
 
     def _address(self, column: Column, cell: Cell) -> Read:
         text = cell_text(cell)
+        # Neighbours differ in the number of their flat alone, and a room of three or four digits is read like any other.
+        flat = _FLAT.fullmatch(text)
+        shape = (flat[1], len(flat[2]), flat[3]) if flat else None
+        if shape is not None and flat is not None and (neighbour := self._flats.get(shape)) is not None:
+            parsed = replace(neighbour, room=flat[2])
+            return (printable(text).strip(), parsed), None
+        (written, parsed), finding = self._read_address(text)
+        if shape is not None and flat is not None and finding is None and parsed.room == flat[2]:
+            if len(self._flats) >= _KNOWN_FLATS:
+                self._flats.clear()
+            self._flats[shape] = parsed
+        return (written, parsed), finding
+
+    def _read_address(self, text: str) -> Read:
         if has_unreadable_character(text):
             return (None, NO_ADDRESS), "text_unreadable"
         bare = without_numbers(text)

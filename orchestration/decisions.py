@@ -83,10 +83,10 @@ def _show(context: dg.OpExecutionContext, platform: Platform, delivery_id: int, 
     table = waiting_table(platform.engine)
     count = len(waiting_items(platform.engine))
     said = f"来件 {delivery_id}：{decision}"
-    shown = {"决定": said, "等待处理件数": count, "等待处理": table}
-    # The ledger is observed, not materialised: its other checks stay those of the intake.
-    context.log_event(dg.AssetMaterialization(WAITING, description=said, metadata=shown))
-    context.log_event(dg.AssetObservation(DELIVERY, description=said, metadata=shown))
+    shown: dict[str, dg.MetadataValue | str | int] = {"决定": said, "等待处理件数": count, "等待处理": table}
+    # An observation would not do for the ledger: its page goes on showing the table of the last intake.
+    for key in (DELIVERY, WAITING):
+        context.log_event(dg.AssetMaterialization(key, description=said, metadata=shown))
     # Dagster takes a check here too; its annotation does not say so.
     context.log_event(check_waiting(platform.engine, DELIVERY))  # type: ignore[arg-type]
     context.log.info("delivery %d decided; waiting items left: %d", delivery_id, count)

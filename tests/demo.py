@@ -26,6 +26,7 @@ from infra.settings import load_settings, project_folder
 from tests.synthetic.deliveries import Rounds
 from tests.synthetic.dirt import Dirt
 from tests.synthetic.evaluate import Evaluation, evaluate
+from tests.synthetic.every_list import EveryListRounds
 from tests.synthetic.inspectors import inspect
 from tests.synthetic.population import World
 
@@ -57,7 +58,7 @@ def main(households: int, months: int, seed: int, first_month: str) -> None:
         console.print(
             f"[bold]一户[/bold] 演示：{households} 户，{months} 个月，随机种子 {seed}，状态在 {home}\n"
         )
-        rounds = Rounds(
+        rounds = EveryListRounds(
             World.create(seed, households, date.fromisoformat(f"{first_month}-01"), None),
             Dirt.default(),
             home / "synthetic",

@@ -29,6 +29,8 @@ _TIME: Final = re.compile(
     re.IGNORECASE,
 )
 _YMD: Final = re.compile(r"(?a)(\d{4})[-/.年_](\d{1,2})[-/.月_](\d{1,2})[日号.]?")
+# Not with a day 0 behind a point, which a number cell makes of a month.
+_PLAIN: Final = re.compile(r"(?a)(\d{4})[-/.](\d{1,2})[-/.](\d{2}|[1-9])")
 _YM: Final = re.compile(r"(?a)(\d{4})[-/.年_](\d{1,2})月?[.]?")
 _COMPACT: Final = re.compile(r"(?a)(\d{4})(\d{2})(\d{2})")
 _COMPACT_MONTH: Final = re.compile(r"(?a)(\d{4})(\d{2})")
@@ -52,9 +54,15 @@ class ParsedDate:
     finding: str | None = None
 
 
-@lru_cache(maxsize=65536)
 def parse_date(text: str) -> ParsedDate:
     """Parse the text of a date cell."""
+    if found := _PLAIN.fullmatch(text):  # as nearly all are written
+        return _day(int(found[1]), int(found[2]), int(found[3]))
+    return _parse_written(text)
+
+
+@lru_cache(maxsize=16384)
+def _parse_written(text: str) -> ParsedDate:
     folded = fold(text)
     if is_null(folded) or folded in _OPEN_ENDED:
         return ParsedDate(None)

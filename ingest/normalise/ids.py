@@ -77,11 +77,17 @@ MISSING: Final = ParsedId("missing", "")
 
 def check_character(first_17: str) -> str:
     """Check character of a citizen id (GB 11643-1999, ISO 7064 MOD 11-2) for its first 17 digits."""
-    total = sum(int(digit) * weight for digit, weight in zip(first_17, _WEIGHTS, strict=True))
+    total = _weighted(first_17[:6], 0) + _weighted(first_17[6:14], 6) + _weighted(first_17[14:], 14)
     return _CHECK_CHARACTERS[total % 11]
 
 
 @lru_cache(maxsize=65536)
+def _weighted(digits: str, begin: int) -> int:
+    """Part of the weighted sum: areas, birth dates and sequences repeat."""
+    weights = _WEIGHTS[begin : begin + len(digits)]
+    return sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
+
+
 def parse_id(text: str, latest_birth: date | None = None) -> ParsedId:
     """Parse the text of an id cell.
 
@@ -89,6 +95,13 @@ def parse_id(text: str, latest_birth: date | None = None) -> ParsedId:
         text: The cell as written.
         latest_birth: Nobody on the list is born after this day (its arrival); None does not check.
     """
+    if _FORM_18.fullmatch(text):  # as nearly all are written; nothing to fold or to take off
+        return _parse_18(text, latest_birth)
+    return _parse_written(text, latest_birth)
+
+
+@lru_cache(maxsize=16384)
+def _parse_written(text: str, latest_birth: date | None) -> ParsedId:
     folded = fold(text)
     if is_null(folded):
         return MISSING
@@ -205,6 +218,7 @@ def _with_finding(parsed: ParsedId, finding: str) -> ParsedId:
     )
 
 
+@lru_cache(maxsize=65536)
 def _date(digits: str) -> date | None:
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))

@@ -49,6 +49,7 @@ _DOUBLE_SURNAME_READINGS: Final = {
     "令狐": "ling hu", "宇文": "yu wen", "夏侯": "xia hou", "诸葛": "zhu ge", "上官": "shang guan",
     "皇甫": "huang fu", "欧阳": "ou yang", "司马": "si ma", "慕容": "mu rong", "呼延": "hu yan",
 }  # fmt: skip
+_PLAIN: Final = re.compile("[\u4e00-\u9fff]{2,4}")
 _HAN: Final = re.compile("[\u4e00-\u9fff]+")
 _OTHER_COLUMN: Final = re.compile(
     r"[\d\s\-+./:]{5,}|\d{4}年\d{1,2}月.*|.*\d+(幢|栋|单元|室|号楼).*|.*[路街弄]\d+号.*|[男女]", re.ASCII
@@ -77,9 +78,21 @@ class ParsedName:
 MISSING: Final = ParsedName(None, None, None)
 
 
-@lru_cache(maxsize=65536)
 def parse_name(text: str) -> ParsedName:
     """Parse the text of a name cell."""
+    if (
+        _PLAIN.fullmatch(text)  # as nearly all are written; nothing to fold
+        and not is_null_name(text)
+        and not looks_like_mojibake(text)
+        and not _NOTES.search(text)
+    ):
+        key = name_key(text)
+        return ParsedName(text, key, pinyin_of(key))
+    return _parse_written(text)
+
+
+@lru_cache(maxsize=16384)
+def _parse_written(text: str) -> ParsedName:
     folded = fold(text)
     if is_null_name(folded):
         return MISSING

@@ -24,7 +24,8 @@ _NUMBER: Final = re.compile(
 _LEFT_EMPTY: Final = re.compile(r"[(\[【](?:联系)?(?:电话|手机|身份证)?(?:号码?)?[\s,，;；:：]*[)\]】]")
 _ENDS: Final = " ,，;；、:：/-"
 # In names of files digits are dates and serial numbers: there only what is an id or a mobile number is hidden.
-_ID_18: Final = re.compile(r"(?a)(?<!\d)\d{17}[\dXx](?![\dXx])")
+_LONG: Final = re.compile(r"(?a)\d{17,}[Xx]?")
+_ID_LENGTH: Final = 18
 _MOBILE: Final = re.compile(r"(?a)(?<!\d)1[3-9]\d{9}(?!\d)")
 
 
@@ -39,14 +40,28 @@ def without_numbers(text: str) -> str | None:
 
 def with_numbers_hidden(text: str) -> str:
     """The text with citizen ids and mobile numbers masked: for names of files and sheets, and for headers."""
-    hidden = _ID_18.sub(lambda found: _hide_id(found[0]), text)
+    hidden = _LONG.sub(lambda found: _hide_ids(found[0]), text)
     return _MOBILE.sub(lambda found: mask_phone(found[0]), hidden)
 
 
-def _hide_id(number: str) -> str:
-    """Masked when it has an id's check character or birth date; other long numbers are the office's own."""
+def _hide_ids(digits: str) -> str:
+    """A run of digits with every id in it masked; an id may run straight into a date (…002X202607, 202607110105…)."""
+    start = 0
+    while start + _ID_LENGTH <= len(digits):
+        number = digits[start : start + _ID_LENGTH]
+        if _is_id(number, is_whole=len(digits) == _ID_LENGTH):
+            masked = mask_id_no(number)
+            digits = digits[:start] + masked + digits[start + _ID_LENGTH :]
+            start += len(masked)
+        else:
+            start += 1
+    return digits
+
+
+def _is_id(number: str, *, is_whole: bool) -> bool:
+    """Whether it has an id's check character, or stands alone and has an id's birth date; others are the office's own."""
     try:
         has_birth = 1890 <= date.fromisoformat(number[6:14]).year <= 2100
     except ValueError:
-        has_birth = False
-    return mask_id_no(number) if has_birth or parse_id(number).kind == "valid" else number
+        return False
+    return has_birth and (is_whole or parse_id(number).kind == "valid")

@@ -38,9 +38,15 @@ class ParsedPhone:
     finding: str | None = None
 
 
-@lru_cache(maxsize=65536)
 def parse_phone(text: str) -> ParsedPhone:
     """Parse the text of a phone cell; of several numbers the first mobile one counts."""
+    if _MOBILE.fullmatch(text) and not _FILLERS.fullmatch(text):  # as nearly all are written
+        return ParsedPhone("mobile", text)
+    return _parse_written(text)
+
+
+@lru_cache(maxsize=16384)
+def _parse_written(text: str) -> ParsedPhone:
     folded = fold(text)
     if is_null(folded):
         return ParsedPhone("missing", "")

@@ -34,6 +34,10 @@ FOLDERS = {
     "family_doctor": ("health", "family_doctor"),
     "household_register": ("community", "household_register"),
     "visit": ("community", "visit"),
+    "problem": ("community", "problem"),
+    "need": ("community", "need"),
+    "resource": ("community", "resource"),
+    "satisfaction": ("community", "satisfaction"),
 }
 TRUTH_HEADER = ("source", "file", "sheet", "row", "person_uid", "household_uid", "household_uid_then")
 
@@ -121,9 +125,13 @@ class Rounds:
         self._low_income(
             landing, f"{SUBDISTRICT}低保对象花名册{stamp}.xlsx", writer.low_income(self.grants), month
         )
+        self._deliver_more(landing, month)
         self.months.append(month)
         self._write_truth(month)
         return landing
+
+    def _deliver_more(self, landing: Path, month: date) -> None:
+        """What else comes in the round; nothing here (`every_list.EveryListRounds`)."""
 
     def _csv(self, landing: Path, list_code: str, file_name: str, table: Table, encoding: str) -> None:
         text = io.StringIO(newline="")

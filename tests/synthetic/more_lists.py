@@ -7,7 +7,7 @@ as tables (`MoreListWriter`) and put into folders (`deliver_more`). Not here: wh
 import csv
 import io
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -257,18 +257,18 @@ PLANTS: dict[str, dict[str, Plant]] = {
 
 
 def deliver_more(
-    landing: Path, files: MoreFiles, writer: MoreListWriter
+    landing: Path, files: MoreFiles, writer: MoreListWriter, lists: Iterable[str] = MORE_FOLDERS
 ) -> tuple[list[TrueRow], list[Planted]]:
-    """Writes all seven lists of the writer's month under `landing`; the truth of every row, and what was planted.
+    """Writes the lists of the writer's month under `landing`; the truth of every row, and what was planted.
 
     Layouts: L2 workbooks with title, note row and footer; one sheet a community beside a page of instructions (L8); a
     hint row below the header (L4); CSV in GB18030, in UTF-8 with BOM, and with column codes for headers.
     """
     month, true_rows, planted = writer.month, [], []
-    for list_code, place in MORE_FOLDERS.items():
+    for list_code in lists:
         table = writer.table(list_code, files)
         name, content, sheets = _file(list_code, table, files, month)
-        folder = landing.joinpath(*place)
+        folder = landing.joinpath(*MORE_FOLDERS[list_code])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
         for sheet, line, position in sheets:

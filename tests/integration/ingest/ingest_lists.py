@@ -49,7 +49,7 @@ def register_rows(count):
         rows.append(
             (f"WJ{n // 2:06d}", "近江社区", "第1网格", f"莫邪塘{n // 2 + 1}-1-202", "自有", f"测试{'甲乙丙丁戊己庚辛壬癸'[n % 10]}", number,
              "户主" if n % 2 == 0 else "配偶", "男" if int(number[16]) % 2 else "女", f"{number[6:10]}-{number[10:12]}-{number[12:14]}",
-             f"139{n:08d}", "职员", "慢性病", "2026-07-01")
+             f"139{n:08d}", "职员", "心梗术后", "2026-07-01")
         )  # fmt: skip
     return rows
 

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import os
 from datetime import UTC, date, datetime
+from functools import partial
 
 import openpyxl
 import pytest
@@ -22,9 +23,12 @@ from ingest_lists import (
 from sqlalchemy import text
 
 from infra.errors import PermanentError, TransientError
+from ingest import deliveries
+from ingest.batch_sealing import BatchSealer
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
 from ingest.holds import release_held
+from ingest.parser_client import Parser
 from ingest.raw_tables import ensure_raw_tables
 from ingest.receipts import write_missing_receipts, write_receipts
 
@@ -345,21 +349,20 @@ def test_an_update_list_may_be_small_or_old(put, take):
     assert [outcome.status for outcome in take()] == ["loaded"]
 
 
-@pytest.mark.parametrize("station", ["read_file", "judge_rows"])
+@pytest.mark.parametrize("station", ["reading", "judging"])
 def test_a_file_on_which_the_program_fails_stops_no_other(put, take, monkeypatch, station):
-    from ingest import deliveries
+    if station == "reading":
+        monkeypatch.setattr(deliveries, "Parser", partial(Parser, module="tests.broken_parser"))
+    else:
+        seal = BatchSealer.seal
 
-    real = getattr(deliveries, station)
+        def failing(self, batch):
+            if "please fail" in str(batch):
+                raise IndexError(made_id(1))
+            return seal(self, batch)
 
-    def failing(first, *rest):
-        if station == "read_file" and b"poison" in first:
-            raise IndexError(made_id(1))
-        if station == "judge_rows" and "poison" in str(first := list(first)):
-            raise IndexError(made_id(1))
-        return real(first, *rest)
-
-    monkeypatch.setattr(deliveries, station, failing)
-    poison = [("测试甲", "男", made_id(1), *[""] * 5, "poison", *[""] * 5)]
+        monkeypatch.setattr(BatchSealer, "seal", failing)
+    poison = [("测试甲", "男", made_id(1), *[""] * 5, "please fail", *[""] * 5)]
     put("civil_affairs/disabled", "a202606.csv", csv_bytes(DISABLED_HEADER, poison))
     put("civil_affairs/disabled", "b202607.csv", csv_bytes(DISABLED_HEADER, disabled_rows(3)))
     outcomes = {o.file_name: o for o in take()}
@@ -550,7 +553,7 @@ def test_no_protected_value_is_in_the_database_in_the_clear(put, take, warehouse
         remark,
         tag,
         "慢病包",
-        "慢性病",
+        "心梗术后",
     ]
     receipts = write_receipts(warehouse.engine, tmp_path / "receipts", [o.delivery_id for o in outcomes])
     places = {"database": all_text_of(warehouse)} | {

@@ -59,9 +59,20 @@ def test_two_months_of_all_lists_are_loaded_whole_and_planted_faults_are_told(
     assert {(p.list_code, p.file, p.sheet, p.row, p.rule) for p in planted} <= told
     # A check that sound rows break would drown the clerks: what was not planted comes of dirt, and is rare.
     counts = Counter(rule for *_, rule in told)
-    for rule in ("unemployed_after_registered", "next_before_followed_up", "institution_missing", "certificate_missing"):
+    for rule in (
+        "unemployed_after_registered",
+        "next_before_followed_up",
+        "institution_missing",
+        "certificate_missing",
+    ):
         assert counts[rule] == 2 * PLANTS_A_RULE
-    for rule in ("age_too_high", "age_too_low", "id_birth_date_differs", "id_sex_differs", "certificate_id_differs"):
+    for rule in (
+        "age_too_high",
+        "age_too_low",
+        "id_birth_date_differs",
+        "id_sex_differs",
+        "certificate_id_differs",
+    ):
         assert counts[rule] <= 0.04 * len(true_rows)
     assert not counts["code_unknown"]
 

@@ -169,9 +169,7 @@ def test_rows_are_a_row_of_periods_up_to_the_business_date(rhythm, deliveries, a
     ]
     rows = dues_of(contract(rhythm=rhythm, due_unit=unit, due_day=None), arrivals, as_of, CALENDAR)
     assert all(row.period_start <= as_of for row in rows)
-    assert all(
-        b.period_start - a.period_end == timedelta(days=1) for a, b in itertools.pairwise(rows)
-    )
+    assert all(b.period_start - a.period_end == timedelta(days=1) for a, b in itertools.pairwise(rows))
     for row in rows:
         assert (row.status in ("on_time", "late")) == (row.first_delivery_id is not None)
         assert (row.days_late > 0) == (row.status in ("late", "missing"))
