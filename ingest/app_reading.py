@@ -1,6 +1,6 @@
 """Reading the visit app's database: read-only, one snapshot a list, by pages of the key, never waiting without end.
 
-Any database SQLAlchemy speaks; what is said to PostgreSQL and MySQL alone stands in ``_OPENING``. Not here: what
+Any database SQLAlchemy speaks; what is said to PostgreSQL, MySQL and MariaDB alone stands in ``_OPENING``. Not here: what
 is done with the rows (``app_source``).
 """
 
@@ -79,7 +79,14 @@ _OPENING: Final[dict[str, tuple[str, ...]]] = {
         "set local lock_timeout = '10s'",
     ),
     "mysql": (
+        "set session transaction read only",
         f"set session max_execution_time = {STATEMENT_SECONDS * 1000}",
+        "set session lock_wait_timeout = 10",
+        "set session time_zone = '+08:00'",
+    ),
+    "mariadb": (
+        "set session transaction read only",
+        f"set session max_statement_time = {STATEMENT_SECONDS}",
         "set session lock_wait_timeout = 10",
         "set session time_zone = '+08:00'",
     ),
@@ -90,11 +97,29 @@ _FAMILIES: Final[tuple[tuple[type[TypeEngine[Any]], str], ...]] = (
     (ARRAY, "数组"), (JSON, "JSON"), (Boolean, "是否"), (Integer, "整数"), (Numeric, "小数"), (Float, "小数"), (LargeBinary, "二进制"), (Date, "日期"),
     (String, "文字"),
 )  # fmt: skip
+# What drivers say of a connection that does not come about, and what it means.
+_SIGNS: Final = (
+    ("password authentication", "账号或口令不对"),
+    ("access denied", "账号或口令不对"),
+    ("does not exist", "没有这个数据库或账号"),
+    ("unknown database", "没有这个数据库"),
+    ("resolve", "查不到这个主机名"),
+    ("translate host", "查不到这个主机名"),
+    ("refused", "主机上没有数据库应答"),
+    ("timeout", "等不到应答"),
+    ("timed out", "等不到应答"),
+)
 _ZONED, _NAIVE = "带时区的时间", "不带时区的时间"
 
 
 class AppUnreachable(TransientError):
-    """The app's database did not answer, or stopped answering: nothing was taken."""
+    """The app's database did not answer, or stopped answering: nothing was taken.
+
+    Attributes:
+        is_down: There was no connection at all; another list would only wait for the same.
+    """
+
+    is_down = False
 
 
 @dataclass(frozen=True)
@@ -164,7 +189,7 @@ class AppDatabase:
                 dialect = self._engine.dialect.name
                 if dialect in _SNAPSHOT_DIALECTS:
                     connection = connection.execution_options(isolation_level="REPEATABLE READ")
-                for statement in _OPENING.get("mysql" if dialect == "mariadb" else dialect, ()):
+                for statement in _OPENING.get(dialect, ()):
                     connection.execute(text(statement))
             yield AppTable(connection, app_list)
 
@@ -336,12 +361,17 @@ def _lost(list_code: str, *, is_connecting: bool = False) -> Iterator[None]:
         raise
     except (SQLAlchemyError, psycopg.Error, OSError) as error:
         came = safe_message(error)
-    raise AppUnreachable(
+        if is_connecting:
+            said = str(error).lower()  # of the server, the login and the network; no rows were asked for yet
+            came = next((f"{words}（{came}）" for sign, words in _SIGNS if sign in said), came)
+    lost = AppUnreachable(
         "连接走访应用的数据库" if is_connecting else f"从走访应用读取 {list_code}",
         came=came,
         expected="数据库可达，登录账号可以只读这些表",
         next_step="确认应用的数据库正常；恢复后会自动从上次的水位接着取",
     )
+    lost.is_down = is_connecting
+    raise lost
 
 
 def _tolerate(connection: Any, _record: Any) -> None:

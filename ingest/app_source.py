@@ -92,11 +92,10 @@ def pull_app(
         try:
             pulls.append(pull.run(is_whole=is_whole))
         except AppUnreachable as error:
-            is_down = error.doing.startswith("连接")
-            failure = failure or (None if is_down else app_list.list_code, str(error))
+            failure = failure or (None if error.is_down else app_list.list_code, str(error))
             pulls.append(ListPull(app_list.list_code, str(error), is_unreachable=True))
-            if is_down:
-                break  # the other lists would only wait for the same
+            if error.is_down:
+                break
     if failure is not None:
         app_state.begin_outage(engine, *failure, received_at)
     elif only is None:

@@ -375,6 +375,7 @@ def test_an_app_that_is_down_is_one_outage_and_goes_on_where_it_was(
     for hour in (1, 2):
         (pulled,) = pull_app(warehouse.engine, protector, down, PULLED + timedelta(hours=hour))
         assert pulled.is_unreachable
+        assert "没有数据库应答" in pulled.said
         assert "geheim" not in pulled.said
     assert ask("select * from ops.app_watermark order by 1") == before
     assert ask("select began_at, ended_at from ops.app_outage") == [(PULLED + timedelta(hours=1), None)]
@@ -602,6 +603,28 @@ def test_the_login_needs_no_more_than_to_read(app, make_settings, warehouse, pro
         assert "lesen" not in str(ask("select * from ops.delivery"))
     finally:
         app.do("drop owned by yihu_reader; drop role yihu_reader")
+
+
+def test_a_wrong_password_says_so_and_does_not_show_it(app, make_settings, warehouse, protector, ask):
+    wrong = app.url.replace(app.address.password, "geheim99")
+    (pulled,) = pull_app(warehouse.engine, protector, make_settings(None, YIHU_APP_URL=wrong), PULLED)
+    assert "口令不对" in pulled.said
+    assert "geheim99" not in str(pulled) + str(ask("select * from ops.app_outage"))
+
+
+def test_the_receipt_of_a_pull_asks_for_no_file(app, pull, warehouse, tmp_path):
+    import json
+
+    from ingest.receipts import write_missing_receipts
+
+    app.do("update member set mobile = '123' where id = 1")
+    pull()
+    written = write_missing_receipts(warehouse.engine, tmp_path / "outbox", tmp_path / "old")
+    (register,) = (path for path in written if "household_register" in str(path))
+    receipt = json.loads(register.with_suffix(".json").read_text(encoding="utf-8"))
+    assert "走访应用" in receipt["next_step"]
+    assert "不必另报文件" in receipt["next_step"]
+    assert any(kind["rule"] == "phone_invalid" for kind in receipt["kinds"])
 
 
 def test_the_transaction_at_the_app_is_read_only(app, settings):
