@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
+from infra.clock import business_today
 from ingest.app_mapping import AppList
 from ingest.app_reading import Extent
 
@@ -87,6 +88,10 @@ def advance(
 ) -> None:
     """The list was read to the end and everything in it is taken."""
     _write(connection, app_list, families, {"watermark": watermark, "row_count": row_count, "now": now})
+    connection.execute(
+        text("insert into ops.app_read_day (list_code, read_on) values (:code, :day) on conflict do nothing"),
+        {"code": app_list.list_code, "day": business_today(now)},
+    )
 
 
 def note_held(

@@ -1,4 +1,4 @@
--- The visit app's own database: how far each list was pulled, which rows were taken, and when it could not be read.
+-- The visit app's own database: how far each list was pulled, what was taken, when it could not be read.
 
 create table ops.app_watermark (
     list_code text primary key,
@@ -12,6 +12,13 @@ create table ops.app_watermark (
     held_watermark timestamptz,
     held_row_count bigint,
     check ((held_delivery_id is null) = (held_row_count is null))
+);
+
+-- A list that was read and had nothing new has come all the same: the clock of the lists asks here.
+create table ops.app_read_day (
+    list_code text not null,
+    read_on date not null,
+    primary key (list_code, read_on)
 );
 
 -- Keyed tokens only: an unkeyed hash of a row that holds an id number could be turned back.
@@ -46,6 +53,10 @@ comment on column ops.app_watermark.mapping_hash is '上次读时对照表中这
 comment on column ops.app_watermark.held_delivery_id is '因源表变少或退回旧备份而扣留的来件；没有则空';
 comment on column ops.app_watermark.held_watermark is '放行这次来件后的水位';
 comment on column ops.app_watermark.held_row_count is '放行这次来件后的行数';
+
+comment on table ops.app_read_day is '走访应用的清单在哪些天读到底过；没有新行、因而没有来件的日子也算报过';
+comment on column ops.app_read_day.list_code is '清单代码';
+comment on column ops.app_read_day.read_on is '日期（北京时间）';
 
 comment on table ops.app_row is '走访应用已取的行：只有密钥摘要，用来认出没有变化的行';
 comment on column ops.app_row.list_code is '清单代码';
