@@ -24,7 +24,7 @@ from ingest.contract import Column, Contract
 from ingest.cross_checks import has_value
 from ingest.repeats import SEPARATOR, Trace, Tracer
 from ingest.rows import AcceptedRow, QuarantinedRow, RoundedIds, RowJudge
-from ingest.sealing import NULL, RecordIds, RowSealer, copy_line, copy_text
+from ingest.sealing import NULL, RecordIds, RowSealer, copy_text
 from ingest.values import CellReader
 
 _KNOWN_TEXTS: Final = 20_000  # of a column; more are forgotten and read again
@@ -139,7 +139,7 @@ class ColumnReader:
             value,
             bool(finding) or (is_missing and self.column.is_required),
             None if plain is None else plain.encode("utf-8", "replace"),
-            copy_line(clear),
+            self._sealer.clear_text(self.column, value, clear),
             self._begin + encode_basestring(cell) if cell else None,
             self.column.semantic_type == "text" and value is not None and _NUMBER.search(value) is not None,
             is_missing,

@@ -86,7 +86,7 @@ def parse_name(text: str) -> ParsedName:
         and not looks_like_mojibake(text)
         and not _NOTES.search(text)
     ):
-        key = name_key(text)
+        key = _simplifier().convert(text.translate(_VARIANTS)).translate(_VARIANTS)
         return ParsedName(text, key, pinyin_of(key))
     return _parse_written(text)
 

@@ -61,6 +61,26 @@ def copy_in(engine: Engine, schema: str, table: str, rows: bytes) -> int:
         return int(cursor.rowcount)
 
 
+def copy_text(engine: Engine, content: bytes, encoding: str) -> int:
+    """COPY the bytes of a csv file as they are into a table of text columns, in one transaction; its data rows."""
+    header = next(csv.reader(io.StringIO(content[: content.index(b"\n")].decode(encoding))))
+    table = Identifier(SCHEMA, "csv_text")
+    columns = SQL(", ").join(SQL("{} text").format(Identifier(f"c{place}")) for place in range(len(header)))
+    with engine.begin() as connection:
+        cursor = _cursor(connection)
+        cursor.execute(SQL("create schema if not exists {}").format(Identifier(SCHEMA)))
+        cursor.execute(SQL("drop table if exists {}").format(table))
+        cursor.execute(SQL("create table {} ({})").format(table, columns))
+        cursor.execute(SQL("set local client_encoding to {}").format(encoding))
+        with cursor.copy(SQL("copy {} from stdin (format csv, header true)").format(table)) as copy:
+            for begin in range(0, len(content), _BLOCK):
+                copy.write(content[begin : begin + _BLOCK])
+        count = int(cursor.rowcount)
+        cursor.execute(SQL("set local client_encoding to utf8"))
+        cursor.execute(SQL("drop table {}").format(table))
+        return count
+
+
 def create_as_select(engine: Engine, tables: Iterable[tuple[str, str]]) -> int:
     """`create table as select` of every table, in one transaction; the rows of all."""
     count = 0

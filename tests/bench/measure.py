@@ -1,10 +1,12 @@
 """Taking times: wall and CPU seconds of a call, ours and its floor in turns.
 
-CPU counts this process with all its threads and the embedded PostgreSQL, because work moves between them.
+CPU counts this process with all its threads, the processes it started, and the embedded PostgreSQL, because work moves
+between them.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,7 +76,8 @@ class Meter:
             except psutil.NoSuchProcess:
                 continue
             spent += own.user + own.system
-        return spent + time.process_time()
+        own = os.times()  # with the processes that it started and that have ended
+        return spent + own.user + own.system + own.children_user + own.children_system
 
 
 def best(costs: list[Cost]) -> Cost:
