@@ -30,7 +30,9 @@ from tests.faults.state import State, differences, end_state
 
 ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
-_GONE_SECONDS: Final = 5.0  # reliability.md F04: a dead client's backend, and what it started, are gone by then
+_GONE_SECONDS: Final = (
+    5.0  # reliability.md F04: a dead client's backend, and what it started, are gone by then
+)
 _HANG_SECONDS: Final = 120.0
 # Serial numbers used up by what was rolled back are different by nature; here they are given without gaps.
 _NO_GAPS: Final = """
@@ -267,9 +269,7 @@ class Harness:
 
     def _warehouse(self, database: str) -> Warehouse:
         address = self._address
-        url = URL.create(
-            "postgresql", address.user, address.password, address.host, address.port, database
-        )
+        url = URL.create("postgresql", address.user, address.password, address.host, address.port, database)
         return Warehouse(url, url.set(database="dagster"))
 
     def _administer(self, statement: str, database: str) -> None:

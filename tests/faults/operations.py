@@ -68,7 +68,12 @@ class Operations:
                 raise _RETRYABLE[self._fault]("injected")
             if self._fault == "error_before":
                 raise _error(kind, connection)
-            result = run()
+            try:
+                result = run()
+            except Exception:
+                if self._fault == "kill_after":
+                    os.kill(os.getpid(), signal.SIGKILL)
+                raise
             if self._fault == "kill_after":
                 os.kill(os.getpid(), signal.SIGKILL)
             if isinstance(result, io.IOBase):
@@ -103,7 +108,10 @@ class Operations:
 
         def hooked_executemany(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
             return step(
-                "execute", _words(query), lambda: executemany(cursor, query, *args, **options), cursor.connection
+                "execute",
+                _words(query),
+                lambda: executemany(cursor, query, *args, **options),
+                cursor.connection,
             )
 
         @contextmanager
@@ -155,9 +163,7 @@ class Operations:
             if not self.is_watched(path):
                 return plain_open(path, flags, *args, **options)
             kind = "create" if flags & os.O_CREAT else "open"
-            descriptor: int = self.step(
-                kind, _name(path), lambda: plain_open(path, flags, *args, **options)
-            )
+            descriptor: int = self.step(kind, _name(path), lambda: plain_open(path, flags, *args, **options))
             descriptors[descriptor] = _name(path)
             return descriptor
 

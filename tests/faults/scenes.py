@@ -118,13 +118,23 @@ def dozen(folder: Path) -> None:
     """Twelve deliveries of several lists and formats, some of which do not get in."""
     register = make.register(30)
     put(folder, REGISTER, "登记表202607.csv", make.csv_file(register, "utf-8-sig"))
-    put(folder, REGISTER, "登记表202608.xlsx", make.with_shared_strings(make.xlsx_file(("一", make.register(32)))))
+    put(
+        folder,
+        REGISTER,
+        "登记表202608.xlsx",
+        make.with_shared_strings(make.xlsx_file(("一", make.register(32)))),
+    )
     put(folder, REGISTER, "登记表202609.xls", make.xls_file(make.register(34)))
     put(folder, REGISTER, "登记表202610.xls", make.html_file(make.register(36)))
     put(folder, REGISTER, "登记表.xls", make.xml_file(make.register(38)))
     put(folder, REGISTER, "又一份.csv", make.csv_file(register, "utf-8-sig"))  # the same bytes again
     put(folder, DISABLED, "名册202609.xlsx", september())
-    put(folder, DISABLED, "名册202610.txt", make.csv_file([DISABLED_HEADER, *disabled_rows(41)], "utf-16", "\t"))
+    put(
+        folder,
+        DISABLED,
+        "名册202610.txt",
+        make.csv_file([DISABLED_HEADER, *disabled_rows(41)], "utf-16", "\t"),
+    )
     put(folder, DISABLED, "空.csv", b"")
     put(folder, DISABLED, "名册202605.csv", make.csv_file([DISABLED_HEADER, *disabled_rows(36)], "gb18030"))
     put(folder, "community/visit", "走访202609.csv", make.csv_file([VISIT_HEADER, *visit_rows(40)]))

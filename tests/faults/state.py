@@ -107,7 +107,8 @@ def _content(path: Path) -> list[str]:
         return content.decode("utf-8", "replace").splitlines()
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         return [
-            f"{name} {hashlib.sha256(_without_times(book.read(name))).hexdigest()}" for name in book.namelist()
+            f"{name} {hashlib.sha256(_without_times(book.read(name))).hexdigest()}"
+            for name in book.namelist()
         ]
 
 

@@ -73,7 +73,11 @@ def random_kills(harness: Harness, scenario: str, count: int, seed: int) -> Iter
         first = harness.finish()
         timer.cancel()
         yield harness.judge(
-            scenario, f"{scenario} killed at {share:.0%}, {len(first.steps)} operations done", first, expected, pid
+            scenario,
+            f"{scenario} killed at {share:.0%}, {len(first.steps)} operations done",
+            first,
+            expected,
+            pid,
         )
 
 
