@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final
 
 from ingest.batches import batches_of, packed
 from ingest.contract import Contract
-from ingest.headers import missing_columns
+from ingest.headers import missing_columns, normalise_header
 from ingest.landing import LandedFile
 from ingest.layout import Layout
 from ingest.normalise.ids import parse_id
@@ -240,7 +240,7 @@ def described(layout: Layout, content: Content, contract: Contract) -> dict[str,
                 "renamed": {
                     columns[name].header: written
                     for name, written in headers.items()
-                    if written != columns[name].header
+                    if normalise_header(written) != normalise_header(columns[name].header)
                 },
             }
         )

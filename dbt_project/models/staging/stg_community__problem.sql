@@ -64,7 +64,8 @@ select
     remark_encrypted,
 
     -- time
-    least(coalesce((stage_at at time zone 'Asia/Shanghai')::date, snapshot_date), snapshot_date) as evidence_date,
+    least(coalesce((stage_at at time zone 'Asia/Shanghai')::date, snapshot_date), snapshot_date)
+        as evidence_date,
 
     -- currency
     -- the last row of a stage of a problem: a later one corrects it

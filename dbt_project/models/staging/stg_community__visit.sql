@@ -47,7 +47,8 @@ select
     remark_encrypted,
 
     -- time
-    least(coalesce((visited_at at time zone 'Asia/Shanghai')::date, snapshot_date), snapshot_date) as evidence_date,
+    least(coalesce((visited_at at time zone 'Asia/Shanghai')::date, snapshot_date), snapshot_date)
+        as evidence_date,
 
     -- currency
     -- the last row of its number: a later one corrects it

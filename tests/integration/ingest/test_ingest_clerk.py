@@ -130,5 +130,6 @@ def test_a_clerk_mends_what_her_receipt_names_and_ends_with_everything_accepted(
     (path,) = write_receipts(warehouse.engine, tmp_path / "outbox", [again.delivery_id])
     summary, lines = receipt(path)
     assert lines == []
+    assert "表头的叫法" not in summary, "the template's own stars are nobody's renaming"
     # The numbers and the category she mended were known from the certificate already; the date was not.
     assert "新增 1 行，改动 1 行，减少 0 行" in str(summary["与上次相比"])
