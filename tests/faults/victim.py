@@ -45,16 +45,23 @@ def take_in(engine: Engine, protector: FieldProtector, folder: Path) -> None:
     write_missing_receipts(engine, folder / "outbox", folder / "home" / "receipts")
 
 
-def decide(engine: Engine, protector: FieldProtector, folder: Path, what: str, *, again: bool) -> None:
-    """What a person's decision does. Made again after a fault, it may stand already."""
+def held_delivery(engine: Engine, what: str) -> int | None:
+    """The delivery that a person decides on."""
     with engine.connect() as connection:
-        number = connection.scalar(
+        number: int | None = connection.scalar(
             text(
                 "select max(delivery_id) from ops.delivery where status = 'held' or "
                 "(:what = 'confirm' and reason_code = 'community_missing')"
             ),
             {"what": what},
         )
+    return number
+
+
+def decide(
+    engine: Engine, protector: FieldProtector, folder: Path, what: str, number: int | None, *, again: bool
+) -> None:
+    """What a person's decision does. Made again after a fault, it may stand already."""
     try:
         if number is None:
             raise PermanentError("决定", came="没有等待处理的来件")
@@ -87,6 +94,9 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         request.get("fault", ""),
         is_lasting=request.get("is_lasting", False),
     )
+    engine = make_engine(make_url(request["url"]))
+    number = held_delivery(engine, request["scenario"])
+    engine.dispose()  # nothing was counted yet
     if request.get("file_size_limit"):
         import resource
         import signal
@@ -96,11 +106,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     else:
         operations.install()
-    engine = make_engine(make_url(request["url"]))
     try:
         protector = FieldProtector(folder / "home" / "field-keys.json")
         if request["scenario"] in ("release", "refuse", "confirm", "unlock"):
-            decide(engine, protector, folder, request["scenario"], again=request.get("again", False))
+            decide(engine, protector, folder, request["scenario"], number, again=request.get("again", False))
         else:
             take_in(engine, protector, folder)
     except (TransientError, PermanentError) as error:
