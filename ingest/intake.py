@@ -21,7 +21,7 @@ from ingest.batch_sealing import Delivery
 from ingest.batches import Batch, RowStream, Table, unpacked
 from ingest.contract import Contract
 from ingest.delivery_checks import SheetTotals, after_load
-from ingest.guards import DeliveryCounts, hold_reason
+from ingest.guards import DeliveryCounts, columns_look_swapped, hold_reason
 from ingest.ledger import DeliveryOutcome, Entry
 from ingest.loading import settle_loaded
 from ingest.parser_client import DIED
@@ -164,9 +164,9 @@ def _finish(connection: Connection, contract: Contract, entry: Entry, delivery: 
         # What follows compares whole deliveries; without figures of the new rows it was planned for none of them.
         # The table name comes from a contract of ours, whose names are identifiers.
         connection.execute(text(f"analyze raw.{contract.list_code}"))
-    hold = hold_reason(
-        connection, contract, _counts(entry.rows), delivery.snapshot_date, list(delivery.missing)
-    )
+    missing = list(delivery.missing)
+    hold = None if missing else columns_look_swapped(connection, contract, delivery.delivery_id)
+    hold = hold or hold_reason(connection, contract, _counts(entry.rows), delivery.snapshot_date, missing)
     entry.status = "held" if hold else "loaded"
     if hold:
         entry.reason_code, entry.reason = hold.code, hold.reason

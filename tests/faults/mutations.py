@@ -155,11 +155,13 @@ def mutated(number: int, seed: int) -> Mutated:
 
 def inject(rows: Rows, order: random.Random) -> None:
     row = order.choice(rows[1:])
-    row[order.randrange(len(row))] = order.choice(INJECTIONS)
+    if row:
+        row[order.randrange(len(row))] = order.choice(INJECTIONS)
 
 
 def inject_into_header(rows: Rows, order: random.Random) -> None:
-    rows[0][order.randrange(len(rows[0]))] = order.choice(INJECTIONS[:40])
+    if rows[0]:
+        rows[0][order.randrange(len(rows[0]))] = order.choice(INJECTIONS[:40])
 
 
 def empty_column(rows: Rows, order: random.Random) -> None:
@@ -193,7 +195,7 @@ def longer_row(rows: Rows, order: random.Random) -> None:
 
 def shorter_row(rows: Rows, order: random.Random) -> None:
     row = order.choice(rows[1:])
-    del row[order.randrange(len(row)) :]
+    del row[order.randrange(len(row) + 1) :]
 
 
 def blank_rows(rows: Rows, order: random.Random) -> None:
