@@ -17,7 +17,6 @@ from sqlalchemy import Connection, text
 from ingest.contract import Contract
 from ingest.partitions import Partition, newer_communities, newest_snapshot_date, standing_partitions
 
-
 # A column of which more than half is of another kind is not badly typed but another column (reliability.md B55) …
 _UNFIT_RATIO: Final = 0.5
 # … and fewer wrong cells than these are still typing errors.

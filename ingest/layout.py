@@ -26,7 +26,9 @@ from ingest.template_marks import is_own_sheet
 _TOTAL: Final = re.compile(
     r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计)[:：]?[(]?\d.{0,12}|共\d+[户人条行].{0,12}"
 )
-_STATED_PERSONS: Final = re.compile(r"(?:本表|街道|总|^)(?:合计|总计|共计|总人数|共)[:：]?(?:\d{1,7}户[,，、]?)?(\d{1,7})[人名]")
+_STATED_PERSONS: Final = re.compile(
+    r"(?:本表|街道|总|^)(?:合计|总计|共计|总人数|共)[:：]?(?:\d{1,7}户[,，、]?)?(\d{1,7})[人名]"
+)
 _FOOTER: Final = re.compile(
     r"(填表|填报|制表|审核|复核|经办|负责|单位负责|主管|分管|报送|审批|统计)?(人|领导|单位|日期|时间)?(签字|签名|盖章|公章)?[:：(].*"
     r"|(填表|填报|制表|审核|复核|经办|单位负责|报送|打印)(人|日期|时间|单位).*|(注|备注|说明|填表说明)[:：1-9].*"
@@ -212,9 +214,7 @@ class TableRows:
         if self._stated in (None, self._count) or self._contract.column("person_name") is None:
             return None
         place = f"工作表“{self._sheet.title}”" if self._sheet.name else ""
-        return (
-            f"{place}表尾写的是 {self._stated} 人，数据有 {self._count} 行：请核对是否漏行、多行，或合计没有更新"
-        )
+        return f"{place}表尾写的是 {self._stated} 人，数据有 {self._count} 行：请核对是否漏行、多行，或合计没有更新"
 
 
 def _stated_persons(cells: Sequence[Cell]) -> int | None:

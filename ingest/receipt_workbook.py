@@ -128,7 +128,9 @@ def _saved(book: Workbook) -> bytes:
             sheet._drawing.charts, sheet._drawing.images = sheet._charts, sheet._images
             sheet.close()
             sheet._rels = sheet._writer._rels
-            self._archive.writestr(sheet.path[1:], sheet._writer.out.getvalue())
+            self._archive.writestr(  # type: ignore[attr-defined]
+                sheet.path[1:], sheet._writer.out.getvalue()
+            )
             self.manifest.append(sheet)
 
     out = io.BytesIO()

@@ -32,7 +32,7 @@ SECONDS: Final = 30.0
 ARRIVAL: Final = date(2026, 11, 24)
 # Every outcome a file may have; a fault of our program, a lost parser and a parser out of time or memory are none.
 REFUSALS: Final = frozenset({
-    "active_content", "binary_workbook", "broken_quoting", "cells_too_far", "damaged_workbook", "doubled_header",
+    "active_content", "binary_workbook", "cards_differ", "broken_quoting", "cells_too_far", "damaged_workbook", "doubled_header",
     "dtd_not_allowed", "empty_file", "encrypted_archive", "encryption_unknown", "garbled_text", "needs_password", "no_header",
     "no_rows", "no_sheet", "no_table", "not_a_table", "not_a_workbook", "not_decodable", "opendocument", "pdf", "too_large_unpacked",
     "too_many_rows", "too_many_tables", "web_archive", "wrong_list", "xml_not_a_workbook",

@@ -82,7 +82,9 @@ def _xlsx(rows: Rows) -> bytes:
     try:
         return make.xlsx_file(("Sheet1", rows))
     except IllegalCharacterError:  # what XML itself forbids cannot be written
-        clean = [[re.sub(r"[\x00-\x08\x0b-\x1f]", "", c) if isinstance(c, str) else c for c in row] for row in rows]
+        clean = [
+            [re.sub(r"[\x00-\x08\x0b-\x1f]", "", c) if isinstance(c, str) else c for c in row] for row in rows
+        ]
         return make.xlsx_file(("Sheet1", clean))
 
 
@@ -291,7 +293,9 @@ def other_line_ends(content: bytes, order: random.Random) -> bytes:
 def other_encoding(content: bytes, order: random.Random) -> bytes:
     lines, end = _lines(content)
     place = order.randrange(len(lines))
-    was, will = order.choice([("utf-8", "gb18030"), ("gb18030", "utf-8"), ("utf-8", "utf-16"), ("gb18030", "big5")])
+    was, will = order.choice(
+        [("utf-8", "gb18030"), ("gb18030", "utf-8"), ("utf-8", "utf-16"), ("gb18030", "big5")]
+    )
     lines[place] = lines[place].decode(was, "replace").encode(will, "replace")
     return end.join(lines)
 
@@ -303,10 +307,7 @@ def _parts(content: bytes) -> list[tuple[str, bytes]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return [(member.filename, archive.read(member)) for member in archive.infolist()]
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, NotImplementedError, RuntimeError, EOFError):
-        return []
-    except Exception as error:  # noqa: BLE001 - zlib's own, lzma's own
-        assert type(error).__name__ in ("error", "LZMAError"), type(error)
+    except Exception:  # noqa: BLE001 - no zip any more, in whatever way
         return []
 
 
@@ -328,7 +329,10 @@ def part_renamed(content: bytes, order: random.Random) -> bytes:
         return content
     place = order.randrange(len(parts))
     name = parts[place][0]
-    parts[place] = (order.choice([name.upper(), f"../{name}", f"/{name}", name + "\x01", name[:-1], f"a/{name}"]), parts[place][1])
+    parts[place] = (
+        order.choice([name.upper(), f"../{name}", f"/{name}", name + "\x01", name[:-1], f"a/{name}"]),
+        parts[place][1],
+    )
     return _zipped(parts)
 
 
@@ -350,14 +354,20 @@ def entry_changed(content: bytes, order: random.Random) -> bytes:
     marks = [found.start() for found in re.finditer(rb"PK\x01\x02|PK\x03\x04|PK\x05\x06", content)]
     if not marks:
         return content
-    place = order.choice(marks) + order.choice([4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 42])
-    value = order.choice([struct.pack("<I", order.getrandbits(32)), b"\0\0\0\0", b"\xff\xff\xff\xff", order.randbytes(2)])
+    place = order.choice(marks) + order.choice(
+        [4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 42]
+    )
+    value = order.choice(
+        [struct.pack("<I", order.getrandbits(32)), b"\0\0\0\0", b"\xff\xff\xff\xff", order.randbytes(2)]
+    )
     return content[:place] + value + content[place + len(value) :]
 
 
 def _in_xml(content: bytes, order: random.Random, change: Callable[[bytes], bytes]) -> bytes:
     parts = _parts(content)
-    names = [place for place, (name, _) in enumerate(parts) if name.startswith("xl/") and name.endswith(".xml")]
+    names = [
+        place for place, (name, _) in enumerate(parts) if name.startswith("xl/") and name.endswith(".xml")
+    ]
     if not names:
         return content
     place = order.choice([*names, *[n for n in names if "sheet" in parts[n][0] or "shared" in parts[n][0]]])
@@ -367,7 +377,11 @@ def _in_xml(content: bytes, order: random.Random, change: Callable[[bytes], byte
 
 
 def xml_bytes(content: bytes, order: random.Random) -> bytes:
-    return _in_xml(content, order, lambda data: order.choice([flip_bits, cut, twice, taken_out, other_bytes])(data, order))
+    return _in_xml(
+        content,
+        order,
+        lambda data: order.choice([flip_bits, cut, twice, taken_out, other_bytes])(data, order),
+    )
 
 
 def xml_tag(content: bytes, order: random.Random) -> bytes:
@@ -376,7 +390,20 @@ def xml_tag(content: bytes, order: random.Random) -> bytes:
         if not tags:
             return data
         tag = order.choice(tags)
-        new = order.choice([b"", tag[0] * 2, b"<x>", b"</c>", b"<!DOCTYPE a>", b"<!-- -->", b"&bogus;", b"&#0;", b"<row>", b"<![CDATA[x]]>"])
+        new = order.choice(
+            [
+                b"",
+                tag[0] * 2,
+                b"<x>",
+                b"</c>",
+                b"<!DOCTYPE a>",
+                b"<!-- -->",
+                b"&bogus;",
+                b"&#0;",
+                b"<row>",
+                b"<![CDATA[x]]>",
+            ]
+        )
         return data[: tag.start()] + new + data[tag.end() :]
 
     return _in_xml(content, order, change)
@@ -388,7 +415,23 @@ def xml_attribute(content: bytes, order: random.Random) -> bytes:
         if not found:
             return data
         one = order.choice(found)
-        new = order.choice([b"", b"-1", b"0", b"99999999999999999999", b"A1", b"XFD1048576", b"ZZZZ9", b"s", b"str", b"b", b"e", b"x\xff", b"A0"])
+        new = order.choice(
+            [
+                b"",
+                b"-1",
+                b"0",
+                b"99999999999999999999",
+                b"A1",
+                b"XFD1048576",
+                b"ZZZZ9",
+                b"s",
+                b"str",
+                b"b",
+                b"e",
+                b"x\xff",
+                b"A0",
+            ]
+        )
         return data[: one.start(1)] + new + data[one.end(1) :]
 
     return _in_xml(content, order, change)

@@ -97,7 +97,10 @@ def _xlsx(content: bytes) -> list[Grid] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-            return [[[_written(cell) for cell in row] for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets]
+            return [
+                [[_written(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+                for sheet in book.worksheets
+            ]
     except (zipfile.BadZipFile, OSError, RuntimeError):
         return None
     except Exception:  # noqa: BLE001 - whatever a reader that knows no refusals raises, it could not read the file

@@ -22,7 +22,9 @@ from infra.protection import FieldProtector
 from ingest.sealing import RecordIds
 
 State = dict[str, list[str]]
-_WRITTEN_AT: Final = frozenset({"released_at", "decided_at"})  # set to now() by statements, others by their default
+_WRITTEN_AT: Final = frozenset(
+    {"released_at", "decided_at"}
+)  # set to now() by statements, others by their default
 
 
 def end_state(conninfo: str, protector: FieldProtector, outbox: Path) -> State:
