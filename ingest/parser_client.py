@@ -66,6 +66,7 @@ class Parser:
         self._descriptors: socket.socket
         self._words: int
         self._served = 0
+        self._is_sending = False  # rows of which nobody has taken the last
 
     def __enter__(self) -> Parser:
         return self
@@ -82,6 +83,7 @@ class Parser:
             self._process.wait()
             os.close(self._words)
             self._process = None
+        self._is_sending = False
 
     def look(
         self, file: OpenFile, arrival_day: date, as_of: date | None, password: str | None = None
@@ -111,6 +113,7 @@ class Parser:
         if file.file.size > _BIG_FILE:
             self.close()
         layout, missing, seem_rounded = self._ask(file, Rows(file.file, password))
+        self._is_sending = True
         parsed = RowStream(layout, missing, iter(()), [], seem_rounded)
         parsed.batches = self._batches(parsed)
         return parsed
@@ -123,7 +126,7 @@ class Parser:
                 if kind == BATCH:
                     yield data
                     continue
-                is_complete = True
+                is_complete, self._is_sending = True, False
                 parsed.notes, parsed.sha256 = self._opened(kind, data)
                 return
         finally:
@@ -164,7 +167,8 @@ class Parser:
         raise _refusal("parser_memory")
 
     def _start(self) -> None:
-        if self._process is not None and self._served < _FILES_IN_A_ROW:
+        # Rows that were asked for and never begun are still on their way, and would be taken for the answer.
+        if self._process is not None and self._served < _FILES_IN_A_ROW and not self._is_sending:
             self._served += 1
             return
         self.close()

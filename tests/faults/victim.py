@@ -4,6 +4,7 @@ Belongs here: `main`, which loads everything once and then forks for each reques
 Not here: when and how it is killed (`harness`). Started with `python -m tests.faults.victim`.
 """
 
+import functools
 import json
 import os
 import sys
@@ -18,13 +19,15 @@ from sqlalchemy import Engine, make_url, text
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from infra.warehouse import make_engine
-from ingest import receipt_workbook, sealing_pool, storage
+from ingest import deliveries, receipt_workbook, sealing_pool, storage
 from ingest.addresses.learning import propose_entries
 from ingest.addresses.rekeying import rekey_addresses
 from ingest.arrivals import update_delivery_due
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
 from ingest.holds import confirm_partition_gone, refuse_held, release_held, unlock_held
+from ingest.parser import Limits
+from ingest.parser_client import Parser
 from ingest.readers import files
 from ingest.receipts import write_missing_receipts
 from tests.faults.operations import Operations
@@ -87,6 +90,9 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         # A small delivery then goes the ways of a large one: rows spill to disk, other processes seal.
         storage._SPOOLED_BYTES = 1
         sealing_pool._START_BATCHES = 1
+    if request.get("silent_seconds"):
+        limits = Limits(silent_seconds=request["silent_seconds"])
+        deliveries.Parser = functools.partial(Parser, limits=limits)
     operations = Operations(
         Path(request["trace"]),
         [str(folder / name) for name in ("landing", "outbox", "spool", "home")],
