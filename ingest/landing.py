@@ -145,6 +145,12 @@ def opened(file: LandedFile) -> Iterator[OpenFile]:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise UnreadableFile("not_a_plain_file", "这不是普通文件。请放入文件本身。")
+        if before.st_nlink > 1:
+            # A hard link may be a second name of a file elsewhere that whoever made it must not read (F36). Once the other
+            # name is gone the file is taken.
+            raise UnreadableFile(
+                "not_a_plain_file", "这个文件在别处还有一个名字（硬链接）。请放入单独的一份文件。"
+            )
         try:
             sha256 = _twice(lambda: _fingerprint(descriptor, file.size))
         except OSError as error:

@@ -112,7 +112,12 @@ class Harness:
         assert self._zygote.stdin is not None
         self._zygote.stdin.close()
         self._zygote.wait()
-        for database in (self._database, f"{self._name}_template", *map(self._base_name, self._bases)):
+        for database in (
+            self._database,
+            f"{self._name}_template",
+            f"{self._name}_fresh",
+            *map(self._base_name, self._bases),
+        ):
             if database:
                 self._administer("drop database if exists {} with (force)", database)
 
@@ -257,6 +262,13 @@ class Harness:
         base = self._folder / f"base_{scenario}"
         shutil.copytree(self.scene, base)
         return base
+
+    def fresh_warehouse(self) -> Warehouse:
+        """A migrated database of its own that nothing has happened to; the one before goes."""
+        name = f"{self._name}_fresh"
+        self._administer("drop database if exists {} with (force)", name)
+        self._administer(f"create database {{}} template {self._name}_template", name)
+        return self._warehouse(name)
 
     def _base_name(self, scenario: str) -> str:
         return f"{self._name}_base_{scenario}"

@@ -50,7 +50,11 @@ def _count(grid: Grid) -> int | None:
     filled = [[cell.strip(_SPACES) for cell in row] for row in grid]
     filled = [row for row in filled if any(row)]
     first = next((n for n, row in enumerate(filled[:15]) if _is_header(row)), None)
-    return None if first is None else sum(not _is_header(row) and not _is_of_headers(row) for row in filled[first + 1 :])
+    return (
+        None
+        if first is None
+        else sum(not _is_header(row) and not _is_of_headers(row) for row in filled[first + 1 :])
+    )
 
 
 def _is_header(row: Sequence[str]) -> bool:
