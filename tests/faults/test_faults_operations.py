@@ -12,7 +12,7 @@ SEED = 20261124
 
 @pytest.mark.parametrize(
     ("scenario", "count"),
-    [("delivery", 16), ("release", 5), ("refuse", 5), ("confirm", 5), ("unlock", 5)],
+    [("delivery", 12), ("release", 4), ("refuse", 4), ("confirm", 4), ("unlock", 4)],
 )
 def test_a_fault_at_any_operation_is_made_good_by_the_next_run(harness, scenario, count):
     all_points = points(harness, scenario)
@@ -38,7 +38,7 @@ def test_rows_on_disk_and_in_other_processes_are_made_good_too(harness):
 
 
 def test_kills_at_random_times_over_a_dozen_deliveries(harness):
-    attempts = list(random_kills(harness, "dozen", 10, SEED))
+    attempts = list(random_kills(harness, "dozen", 12, SEED))
     assert [(attempt.what, attempt.problems) for attempt in attempts if attempt.problems] == []
     assert sum(attempt.first.outcome == "died" for attempt in attempts) >= 6
 
