@@ -55,8 +55,8 @@ class Canaries:
     texts: set[str] = field(default_factory=set)
     _serial: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def id(self, area: str = "659099", birth: str = "19870605") -> str:
-        """A valid citizen id; county 659099 is unused."""
+    def id(self, area: str = "654326", birth: str = "19870605") -> str:
+        """A valid citizen id; nobody of the synthetic street comes from county 654326."""
         first_17 = f"{area}{birth}{next(self._serial):03d}"
         number = first_17 + check_character(first_17)
         self.ids.add(number)

@@ -276,6 +276,21 @@ def test_the_clock_counts_the_business_date_of_the_refresh_that_took_the_list_in
     assert ask(told) == [(date(2026, 7, 1), "on_time", 0), (date(2026, 10, 1), "missing", 3)]
 
 
+def test_an_unchanged_list_that_comes_again_is_not_missing(put, take, warehouse, ask):
+    content = csv_bytes(DISABLED_HEADER, disabled_rows(20))
+    put(FOLDER, "名册202607.csv", content)
+    (first,) = take(ARRIVED.replace(month=7, day=10))
+    put(FOLDER, "名册202610.csv", content)
+    (again,) = take(ARRIVED.replace(month=10, day=10))
+    assert (first.status, again.status) == ("loaded", "duplicate")
+    update_delivery_due(warehouse.engine, date(2026, 12, 1))
+    due = ask("select period_start, first_delivery_id from ops.delivery_due where list_code = 'disabled'")
+    assert dict(map(tuple, due)) == {
+        date(2026, 7, 1): first.delivery_id,
+        date(2026, 10, 1): again.delivery_id,
+    }
+
+
 def test_a_large_receipt_is_quick(put, take, warehouse, outbox):
     """Twenty thousand warnings here; the cost is linear, so a hundred thousand are five times as much."""
     from time import process_time
