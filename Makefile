@@ -10,7 +10,7 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup  demo test check format ui bench pictures lock clean
+.PHONY: help setup  demo test check format ui bench soak pictures lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ ui: setup ## Dagster web UI and daemon on loopback
 
 bench: $(VENV)/.dev ## speed of the line as ratios to a floor measured in the same run
 	@$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev ## kills at every operation and at random, 10,000 mutated files (hours; SOAK='--files 500 --points 20' for less)
+	@$(BIN)/python -m tests.faults $(SOAK)
 
 pictures: $(VENV)/.dev ## the README's pictures, from the demo's home (run make demo first; needs Chromium)
 	@YIHU_HOME=$(DEMO_HOME) $(BIN)/python -m tests.browser.take_pictures

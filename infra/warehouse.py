@@ -7,16 +7,17 @@ Which tables there are is said by ``infra/migrations`` and by dbt; how the embed
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any, Final
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Final, ParamSpec, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from infra.errors import PermanentError, TransientError
+from infra.errors import PermanentError, TransientError, safe_message
 from infra.migrations import migrate
 from infra.postgres import EmbeddedServer
 from infra.settings import Settings
@@ -28,6 +29,13 @@ MINIMUM_VERSION: Final = 15
 # Advisory lock keys of one database; any numbers that nobody else uses.
 REFRESH_LOCK: Final = 0x79696875_0001
 
+# Who waits for a lock waits so long, and asks so often (reliability.md F41, F42).
+_LOCK_WAIT: Final = "5s"
+_TRIES: Final = 3
+_ASKED_TO_TRY_AGAIN: Final = frozenset(
+    {"40001", "40P01", "55P03"}
+)  # serialization, deadlock, lock not available
+
 # A half-open connection is given up after 30 s instead of after hours.
 _CONNECT_ARGUMENTS: Final = {
     "connect_timeout": 10,
@@ -37,6 +45,10 @@ _CONNECT_ARGUMENTS: Final = {
     "tcp_user_timeout": 30_000,
     "application_name": "yihu",
 }
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Warehouse:
@@ -155,6 +167,53 @@ def refresh_lock(engine: Engine) -> Iterator[None]:
             # After a lost connection the lock is gone anyway, and the error that matters is the body's.
             with contextlib.suppress(DBAPIError):
                 connection.execute(text("select pg_advisory_unlock(:key)"), {"key": REFRESH_LOCK})
+
+
+def limit_lock_wait(connection: Connection) -> None:
+    """In this transaction a lock that is not free after five seconds is an error (SQLSTATE 55P03), not a wait."""
+    connection.execute(text(f"set local lock_timeout = '{_LOCK_WAIT}'"))
+
+
+def is_to_be_tried_again(error: BaseException) -> bool:
+    """Whether the server undid a transaction for no fault of its own: a deadlock, a conflict, a lock not had in time."""
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) in _ASKED_TO_TRY_AGAIN
+
+
+def persistent(doing: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a function whose work is transactions of its own and that may be called again at any time.
+
+    What the server asks to try again is tried three times. A database or a disk that fails becomes a `TransientError`,
+    which names no value and has nothing chained to it; errors in what we ask (a constraint, a wrong statement) stay.
+
+    Args:
+        doing: What the function does, for the error.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def persistent_function(*args: P.args, **options: P.kwargs) -> R:
+            for attempt in range(1, _TRIES + 1):
+                try:
+                    return function(*args, **options)
+                except (DBAPIError, psycopg.Error) as error:
+                    if is_to_be_tried_again(error) and attempt < _TRIES:
+                        continue
+                    failure = getattr(error, "orig", None) or error
+                    if not isinstance(failure, psycopg.OperationalError | psycopg.InterfaceError):
+                        raise
+                    came, next_step = safe_message(error), "确认数据库正常、没有别的会话长时间占用后重新运行"
+                except OSError as error:
+                    came, next_step = (
+                        f"文件读写出错（{error.strerror}）",
+                        "确认磁盘有空间、文件夹可写后重新运行",
+                    )
+                break
+            # Raised here: inside the except block the driver's own error, with row values, would ride along.
+            raise TransientError(doing, came=came, next_step=next_step)
+
+        return persistent_function
+
+    return decorate
 
 
 def _render(url: URL, driver: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from infra.warehouse import persistent
 from infra.working_days import WorkingCalendar
 from ingest.contract import Contract, load_contracts
 from ingest.periods import due_date, period_of, periods_between
@@ -46,6 +47,7 @@ class Arrival:
     arrived_on: date
 
 
+@persistent("更新报送时限")
 def update_delivery_due(
     engine: Engine, as_of: date, contracts: Mapping[str, Contract] | None = None
 ) -> list[Due]:

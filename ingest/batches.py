@@ -143,7 +143,7 @@ def _chunked(
         plain = shape.table(chunk)
         if plain is not None:
             yield plain
-            table.pass_over(plain.row(len(chunk) - 1).cells)
+            table.pass_over(len(chunk), plain.row(len(chunk) - 1).cells)
         elif placed := list(_placed(iter(chunk), table)):
             yield placed
 

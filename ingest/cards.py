@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from ingest.headers import Header, HeaderMatch, normalise_header, read_label
+from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, without_spaces
-from ingest.readers.sheet import Cell, Row, Sheet
+from ingest.readers.sheet import Cell, Row, Sheet, UnreadableFile
 
 if TYPE_CHECKING:
     from ingest.contract import Contract
@@ -59,10 +60,15 @@ class _Card:
 
 
 def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
-    """The cards of a sheet as a table with its header; None when the sheet does not hold cards of this list."""
+    """The cards of a sheet as a table with its header; None when the sheet does not hold cards of this list.
+
+    Raises:
+        UnreadableFile: `cards_differ`: a line with somebody's id is on none of the cards.
+    """
     if len(sheet.rows[: _MOST_ROWS + 1]) > _MOST_ROWS:
         return None
-    cards = _Reader(contract, sheet).read()
+    reader = _Reader(contract, sheet)
+    cards = reader.read()
     names = [column.name for column in contract.columns if any(column.name in card.labels for card in cards)]
     if len(names) < _LEAST_LABELS or not cards or not all(card.has_labels for card in cards):
         return None
@@ -74,6 +80,12 @@ def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
         rows.extend(Row(number, tuple(cells.get(name) for name in names)) for number, cells in lines)
     if not rows:
         return None
+    if reader.unread_row is not None:
+        raise UnreadableFile(
+            "cards_differ",
+            f"卡片式表格的第 {reader.unread_row} 行有证件号码，却看不出属于哪张卡片的哪一栏，整份未接入以免漏人。"
+            "请各张卡片用同样的格式，或按填报模板改成一人一行后重新报送。",
+        )
     labels = {name: next(card.labels[name] for card in cards if name in card.labels) for name in names}
     first = cards[0].first_row
     above = [row for row in sheet.rows if row.number < first]
@@ -130,6 +142,8 @@ class _Reader:
         self._title = ""
         self._begins_anew = True
         self._counter: int | None = None  # position of 序号 in the members' table
+        # Lines with somebody's id in a place that no label explains: the forms differ, and nobody may be left out.
+        self.unread_row: int | None = None
 
     def read(self) -> list[_Card]:
         """All cards in order."""
@@ -222,6 +236,8 @@ class _Reader:
                 pairs.append((name, texts[place], value))
         pairs.extend(self._inline(row.cells))
         if not pairs:
+            if any(looks_like_id(cell) for cell in row.cells if isinstance(cell, str)):
+                self.unread_row = self.unread_row or row.number
             filled = [text for text in texts if text]
             if len(filled) == 1 and _FORM_TITLE.search(filled[0]):
                 # The form's title again: another card begins.

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from infra.clock import business_today
 from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
+from infra.warehouse import is_to_be_tried_again, persistent
 from ingest import ledger
 from ingest.contract import Contract, load_contracts
 from ingest.intake import ContentChanged, take_in_rows
@@ -34,6 +35,8 @@ from ingest.sealing_pool import SealingFault, SealingPool
 from ingest.snapshot_dates import SnapshotDate
 
 _NO_CONTENT_SHA256: Final = hashlib.sha256(b"").hexdigest()
+
+_TRIES: Final = 3  # of a transaction that the server wants to be tried again (reliability.md F42)
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -68,6 +71,7 @@ class _Intake:
     pool: SealingPool
 
 
+@persistent("接入来件")
 def ingest_landing(
     engine: Engine,
     protector: FieldProtector,
@@ -117,6 +121,7 @@ def ingest_landing(
     return outcomes
 
 
+@persistent("用口令接入来件")
 def take_in_again(
     engine: Engine,
     protector: FieldProtector,
@@ -178,7 +183,11 @@ def _sort(
 
 
 def _take_in(
-    intake: _Intake, arrival: _Arrival, received_at: datetime, unlocking: Unlocking | None = None
+    intake: _Intake,
+    arrival: _Arrival,
+    received_at: datetime,
+    unlocking: Unlocking | None = None,
+    tries: int = _TRIES,
 ) -> DeliveryOutcome | None:
     """Write one delivery in one transaction; None when the file changed since the first look."""
     try:
@@ -190,12 +199,14 @@ def _take_in(
             return _write(intake, arrival, file, received_at, unlocking)
     except (StillChanging, UnreadableFile, ContentChanged):
         return None
-    except (DBAPIError, psycopg.Error) as error:
+    except (DBAPIError, psycopg.Error, OSError) as error:
+        if tries > 1 and is_to_be_tried_again(error):
+            return _take_in(intake, arrival, received_at, unlocking, tries - 1)
         # Driver messages carry row values; only what is safe goes on, and nothing is chained to it.
         raise TransientError(
             f"登记来件（{arrival.file.department}/{arrival.file.list_code}）",
-            came=safe_message(error),
-            next_step="确认数据库正常后重新运行；未登记的来件会再次读取",
+            came=f"文件读写出错（{error.strerror}）" if isinstance(error, OSError) else safe_message(error),
+            next_step="确认数据库和磁盘正常后重新运行；未登记的来件会再次读取",
         ) from None
 
 
@@ -256,8 +267,8 @@ def _take_in_file(
             if file.has_changed():
                 raise ContentChanged
             return outcome
-    except (PermanentError, TransientError, DBAPIError, psycopg.Error, ContentChanged):
-        raise
+    except (PermanentError, TransientError, DBAPIError, psycopg.Error, OSError, ContentChanged):
+        raise  # none of them is the file's fault
     except SealingFault as error:
         refusal = program_fault(str(error))
     except Exception as error:  # noqa: BLE001 - one bad file never stops the others; it is refused, told and mailed

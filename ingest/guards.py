@@ -10,11 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from ingest.contract import Contract
 from ingest.partitions import Partition, newer_communities, newest_snapshot_date, standing_partitions
+
+# A column of which more than half is of another kind is not badly typed but another column (reliability.md B55) …
+_UNFIT_RATIO: Final = 0.5
+# … and fewer wrong cells than these are still typing errors.
+_UNFIT_CELLS: Final = 3
+# What is said about a cell that does not even look like a value of its column.
+_UNFIT_RULES: Final = (
+    "id_wrong_length", "id_no_number", "phone_invalid", "certificate_malformed", "date_unreadable", "integer_unreadable",
+    "amount_unreadable",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,46 @@ def hold_reason(
     standing = standing_partitions(connection, contract, snapshot_date)
     return _no_community(contract, standing, counts) or _count_far_off(
         contract, standing, counts, snapshot_date
+    )
+
+
+def columns_look_swapped(connection: Connection, contract: Contract, delivery_id: int) -> Hold | None:
+    """A stored delivery whose columns mostly hold something else than they should: phones under the id (B55).
+
+    Row by row these are typing errors, with which a person is not dropped; all together they say that cells stand in the
+    wrong column, where nothing can be believed. Only kinds of values that have a shape are looked at: a code list that
+    nobody knows is another matter.
+    """
+    counted = connection.execute(
+        text(
+            "select column_name, count(*) as failed from ops.row_warning where delivery_id = :id "
+            "and rule = any(:rules) group by 1 having count(*) >= :least"
+        ),
+        {"id": delivery_id, "rules": list(_UNFIT_RULES), "least": _UNFIT_CELLS},
+    ).all()
+    told = []
+    for column in contract.columns:
+        failed = next((row.failed for row in counted if row.column_name == column.name), 0)
+        if not failed:
+            continue
+        # The names come from contracts of ours, whose names are identifiers.
+        has_kind = column.semantic_type in ("id_no", "phone", "disability_certificate")
+        value = f"{column.name}_encrypted" if column.is_encrypted else column.name
+        is_filled = f"{column.name}_kind <> 'missing'" if has_kind else f"{value} is not null"
+        filled: int = connection.execute(
+            text(f"select count(*) from raw.{contract.list_code} where delivery_id = :id and {is_filled}"),
+            {"id": delivery_id},
+        ).scalar_one()
+        if not has_kind:
+            filled += failed  # a faulty value is null
+        if failed > filled * _UNFIT_RATIO:
+            told.append(f"“{column.header}”{filled} 格中有 {failed} 格")
+    if not told:
+        return None
+    return Hold(
+        "columns_look_swapped",
+        f"{'，'.join(told)}不是该栏应有的内容，可能几栏放错了位置。请核对表头和各栏内容，改正后重新报送；"
+        "确认无误的，由数据人员放行。",
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from infra.clock import business_today
 from infra.errors import PermanentError
 from infra.protection import FieldProtector
+from infra.warehouse import persistent
 from ingest.contract import Contract, load_contracts
 from ingest.deliveries import Unlocking, take_in_again
 from ingest.landing import StillChanging, opened, scan
@@ -27,6 +28,7 @@ from ingest.readers.sheet import UnreadableFile
 _SEE_WAITING = "用 yihu delivery list --waiting 查看等待处理的来件"
 
 
+@persistent("放行来件")
 def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = "") -> None:
     """Release a held delivery: from now on staging reads it.
 
@@ -71,6 +73,7 @@ def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = 
         settle_loaded(connection, contract, delivery_id, released=held.reason_code)
 
 
+@persistent("拒收来件")
 def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> None:
     """Refuse a held delivery for good; the guard's reason stays, with who refused it, when and why added.
 
@@ -111,6 +114,7 @@ def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> 
         _note(connection, delivery_id, "refuse", who, reason)
 
 
+@persistent("确认社区情况")
 def confirm_partition_gone(
     engine: Engine, delivery_id: int, community_name: str, confirmed_by: str, why: str
 ) -> None:
@@ -171,6 +175,7 @@ def confirm_partition_gone(
             _note(connection, confirmed_id, "confirm_gone", who, reason, community_name)
 
 
+@persistent("打开来件")
 def unlock_held(
     engine: Engine,
     protector: FieldProtector,

@@ -21,9 +21,10 @@ from ingest.batch_sealing import Delivery
 from ingest.batches import Batch, RowStream, Table, unpacked
 from ingest.contract import Contract
 from ingest.delivery_checks import SheetTotals, after_load
-from ingest.guards import DeliveryCounts, Hold, hold_reason
+from ingest.guards import DeliveryCounts, Hold, columns_look_swapped, hold_reason
 from ingest.ledger import DeliveryOutcome, Entry
 from ingest.loading import settle_loaded
+from ingest.parser_client import DIED
 from ingest.readers.sheet import UnreadableFile
 from ingest.rows import ROUNDED_IDS_ENOUGH
 from ingest.sealing import RecordIds, RowSealer
@@ -82,21 +83,39 @@ def take_in_rows(
         gazetteer=gazetteer,
     )
     try:
-        rows = open_rows()
-        delivery = replace(delivery, missing=tuple(rows.missing), rounded_ids=rows.seem_rounded)
         try:
-            with connection.begin_nested():
-                _store(connection, protector, pool, entry, rows, delivery)
-        except _OtherIds:
-            delivery = replace(delivery, rounded_ids=not delivery.rounded_ids)
-            with connection.begin_nested():
-                _store(connection, protector, pool, entry, open_rows(), delivery)
+            delivery = _read(connection, protector, pool, entry, open_rows, delivery)
+        except UnreadableFile as refusal:
+            if refusal.code != DIED:
+                raise
+            delivery = _read(connection, protector, pool, entry, open_rows, delivery)
     except UnreadableFile as refusal:
         entry.refuse(refusal.code, refusal.reason)
         if refusal.code != "no_rows":
             entry.snapshot, entry.layout = None, {}
         return ledger.write(connection, entry)
     return _finish(connection, contract, entry, delivery, hold)
+
+
+def _read(
+    connection: Connection,
+    protector: FieldProtector,
+    pool: SealingPool,
+    entry: Entry,
+    open_rows: Callable[[], RowStream],
+    delivery: Delivery,
+) -> Delivery:
+    """Read and store all rows; the delivery with what is known of it then. Nothing is stored when it raises."""
+    rows = open_rows()
+    delivery = replace(delivery, missing=tuple(rows.missing), rounded_ids=rows.seem_rounded)
+    try:
+        with connection.begin_nested():
+            _store(connection, protector, pool, entry, rows, delivery)
+    except _OtherIds:
+        delivery = replace(delivery, rounded_ids=not delivery.rounded_ids)
+        with connection.begin_nested():
+            _store(connection, protector, pool, entry, open_rows(), delivery)
+    return delivery
 
 
 def _store(
@@ -149,9 +168,10 @@ def _finish(
         # What follows compares whole deliveries; without figures of the new rows it was planned for none of them.
         # The table name comes from a contract of ours, whose names are identifiers.
         connection.execute(text(f"analyze raw.{contract.list_code}"))
-    hold = hold or hold_reason(
-        connection, contract, _counts(entry.rows), delivery.snapshot_date, list(delivery.missing)
-    )
+    missing = list(delivery.missing)
+    if hold is None and not missing:
+        hold = columns_look_swapped(connection, contract, delivery.delivery_id)
+    hold = hold or hold_reason(connection, contract, _counts(entry.rows), delivery.snapshot_date, missing)
     entry.status = "held" if hold else "loaded"
     if hold:
         entry.reason_code, entry.reason = hold.code, hold.reason

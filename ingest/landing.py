@@ -6,15 +6,16 @@ for long (reliability.md F35, F36, B73 to B79). What the bytes mean is not said 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from infra.errors import PermanentError
 from ingest.normalise.numbers import with_numbers_hidden
@@ -32,6 +33,7 @@ _IGNORED: Final = re.compile(
     r"^(\.|~\$|~)|\.(tmp|part|partial|crdownload|swp|lock|bak)$|^(Thumbs\.db|desktop\.ini)$", re.IGNORECASE
 )
 _BLOCK: Final = 1 << 20
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def scan(landing: Path) -> list[LandedFile]:
         PermanentError: The landing folder itself cannot be opened.
     """
     try:
-        files = _scan_folder(landing, ())
+        files = _twice(lambda: _scan_folder(landing, ()))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -134,7 +136,7 @@ def opened(file: LandedFile) -> Iterator[OpenFile]:
     if file.size > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large", f"文件超过 {MAX_FILE_BYTES // 1_000_000} MB。请分批报送。")
     try:
-        descriptor = _open(file.path)
+        descriptor = _twice(lambda: _open(file.path))
     except FileNotFoundError:
         raise StillChanging from None
     except OSError as error:
@@ -143,14 +145,20 @@ def opened(file: LandedFile) -> Iterator[OpenFile]:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise UnreadableFile("not_a_plain_file", "这不是普通文件。请放入文件本身。")
-        digest, total = hashlib.sha256(), 0
-        while block := os.read(descriptor, _BLOCK):
-            digest.update(block)
-            total += len(block)
-            if total > file.size:  # growing as fast as we read
-                raise StillChanging
-        open_file = OpenFile(descriptor, file, digest.hexdigest())
-        if total != file.size or open_file.has_changed():
+        if before.st_nlink > 1:
+            # A hard link may be a second name of a file elsewhere that whoever made it must not read (F36). Once the other
+            # name is gone the file is taken.
+            raise UnreadableFile(
+                "not_a_plain_file", "这个文件在别处还有一个名字（硬链接）。请放入单独的一份文件。"
+            )
+        try:
+            sha256 = _twice(lambda: _fingerprint(descriptor, file.size))
+        except OSError as error:
+            raise UnreadableFile(
+                "not_permitted", f"文件读不出来（{error.strerror}）。请检查磁盘和文件权限。"
+            ) from None
+        open_file = OpenFile(descriptor, file, sha256)
+        if open_file.has_changed():
             raise StillChanging
         yield open_file
     finally:
@@ -162,6 +170,30 @@ def shown(text: str) -> str:
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     printable = "".join(character if character.isprintable() else "\ufffd" for character in decoded)
     return with_numbers_hidden(printable)
+
+
+def _twice(action: Callable[[], _T]) -> _T:
+    """What a disk or a network folder refuses once is asked for again; what is not permitted or not there stays so."""
+    try:
+        return action()
+    except (PermissionError, FileNotFoundError):
+        raise
+    except OSError:
+        return action()
+
+
+def _fingerprint(descriptor: int, size: int) -> str:
+    """SHA-256 of the content; StillChanging when it is not as long as it was."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    digest, total = hashlib.sha256(), 0
+    while block := os.read(descriptor, _BLOCK):
+        digest.update(block)
+        total += len(block)
+        if total > size:  # growing as fast as we read
+            raise StillChanging
+    if total != size:
+        raise StillChanging
+    return digest.hexdigest()
 
 
 def _open(path: Path) -> int:
@@ -181,7 +213,7 @@ def _scan_folder(folder: Path, names: tuple[str, ...]) -> list[LandedFile]:
                 files.extend(_landed(path, names))
             elif len(names) < _DEEPEST:
                 try:
-                    files.extend(_scan_folder(path, (*names, entry.name)))
+                    files.extend(_twice(functools.partial(_scan_folder, path, (*names, entry.name))))
                 except FileNotFoundError:
                     continue  # gone meanwhile
                 except OSError:

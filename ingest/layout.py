@@ -26,6 +26,9 @@ from ingest.template_marks import is_own_sheet
 _TOTAL: Final = re.compile(
     r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计)[:：]?[(]?\d.{0,12}|共\d+[户人条行].{0,12}"
 )
+_STATED_PERSONS: Final = re.compile(
+    r"(?:本表|街道|总|^)(?:合计|总计|共计|总人数|共)[:：]?(?:\d{1,7}户[,，、]?)?(\d{1,7})[人名]"
+)
 _FOOTER: Final = re.compile(
     r"(填表|填报|制表|审核|复核|经办|负责|单位负责|主管|分管|报送|审批|统计)?(人|领导|单位|日期|时间)?(签字|签名|盖章|公章)?[:：(].*"
     r"|(填表|填报|制表|审核|复核|经办|单位负责|报送|打印)(人|日期|时间|单位).*|(注|备注|说明|填表说明)[:：1-9].*"
@@ -136,16 +139,19 @@ class Tables:
         self.contract = contract
         self.blocks = Blocks(contract)
         self.repeated_headers = 0
+        self.tables: list[TableRows] = []
 
     def start(self, sheet: Sheet, header: Header) -> TableRows:
         """The next table begins."""
         self.blocks.start_sheet(header)
-        return TableRows(self, sheet, header)
+        self.tables.append(TableRows(self, sheet, header))
+        return self.tables[-1]
 
     def end(self) -> None:
         """All rows are placed: note what was left out."""
         if self.repeated_headers:
             self._layout.notes.append(f"数据中重复出现表头 {self.repeated_headers} 次，已略过")
+        self._layout.notes.extend(note for table in self.tables if (note := table.note_of_count()))
 
 
 class TableRows:
@@ -166,6 +172,8 @@ class TableRows:
         )
         self._merges = _merged_values(sheet, header, self._contract)
         self._above: dict[str, Cell] = {}
+        self._count = 0
+        self._stated: int | None = None
 
     def place(self, row: Row) -> SourceRow | None:
         """The source row; None for a repeated header."""
@@ -176,7 +184,10 @@ class TableRows:
         if is_total_row(row.cells):
             source.fault = "total_row"
             self._tables.blocks.end()
-        elif len(row.cells) > self._header.width and not is_blank(row.cells[self._header.width :]):
+            self._stated = _stated_persons(row.cells) or self._stated
+            return source
+        self._count += 1
+        if len(row.cells) > self._header.width and not is_blank(row.cells[self._header.width :]):
             source.fault = "row_longer_than_header"
         else:
             source.is_short = len(row.cells) < self._header.width
@@ -193,9 +204,24 @@ class TableRows:
             self._above = source.cells
         return source
 
-    def pass_over(self, above: dict[str, Cell]) -> None:
+    def pass_over(self, count: int, above: dict[str, Cell]) -> None:
         """Rows were made without `place`; the last one's cells are what "same as above" means next."""
+        self._count += count
         self._above = above
+
+    def note_of_count(self) -> str | None:
+        """A note when the sheet's last total row states another number of persons than the sheet has rows (B56)."""
+        if self._stated in (None, self._count) or self._contract.column("person_name") is None:
+            return None
+        place = f"工作表“{self._sheet.title}”" if self._sheet.name else ""
+        return f"{place}表尾写的是 {self._stated} 人，数据有 {self._count} 行：请核对是否漏行、多行，或合计没有更新"
+
+
+def _stated_persons(cells: Sequence[Cell]) -> int | None:
+    """The number of persons that a grand total row states: 合计 38 人, 共38人; subtotals and other units say nothing."""
+    written = without_spaces(fold("".join(cell for cell in cells if isinstance(cell, str))))
+    found = _STATED_PERSONS.search(written)
+    return int(found[1]) if found else None
 
 
 def is_total_row(cells: Sequence[Cell]) -> bool:

@@ -28,11 +28,13 @@ from ingest.snapshot_dates import SnapshotDate
 # Rust and C say so before they give up; the only words of the process that are ever looked for.
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Cannot allocate memory")
 _FILES_IN_A_ROW: Final = 500
+# The file may not be to blame: the system or a person may have ended the process. It is read a second time, no more.
+DIED: Final = "parser_died"
 
 _REASONS: Final = {
     "parser_memory": "读取这个文件需要的内存超过上限，未接入。请删去空白行列和多余的格式，或分成几个文件，另存为 xlsx 或 CSV UTF-8 后重新报送。",
     "parser_time": "读取这个文件用时过长，未接入。请另存为 xlsx 或 CSV UTF-8 后重新报送；仍读不了的，请数据人员把文件交给开发人员。",
-    "parser_died": "读取这个文件时程序意外中止，未接入。请用 Excel 或 WPS 打开检查，另存为 xlsx 或 CSV UTF-8 后重新报送；仍读不了的，请数据人员把文件交给开发人员。",
+    DIED: "读取这个文件时程序意外中止，未接入。请用 Excel 或 WPS 打开检查，另存为 xlsx 或 CSV UTF-8 后重新报送；仍读不了的，请数据人员把文件交给开发人员。",
 }
 
 
@@ -64,6 +66,7 @@ class Parser:
         self._descriptors: socket.socket
         self._words: int
         self._served = 0
+        self._is_sending = False  # rows of which nobody has taken the last
 
     def __enter__(self) -> Parser:
         return self
@@ -80,6 +83,7 @@ class Parser:
             self._process.wait()
             os.close(self._words)
             self._process = None
+        self._is_sending = False
 
     def look(
         self, file: OpenFile, arrival_day: date, as_of: date | None, password: str | None = None
@@ -94,9 +98,9 @@ class Parser:
         try:
             value, source = self._ask(file, request)
         except UnreadableFile as refusal:
-            if is_fresh or refusal.code not in _REASONS:
+            # What earlier files left behind may have been to blame, or whoever ended the process; but see `DIED`.
+            if refusal.code not in _REASONS or (is_fresh and refusal.code != DIED):
                 raise
-            # What earlier files left behind may have been to blame.
             value, source = self._ask(file, request)
         return SnapshotDate(date.fromisoformat(value), source)
 
@@ -109,6 +113,7 @@ class Parser:
         if file.file.size > _BIG_FILE:
             self.close()
         layout, missing, seem_rounded = self._ask(file, Rows(file.file, password))
+        self._is_sending = True
         parsed = RowStream(layout, missing, iter(()), [], seem_rounded)
         parsed.batches = self._batches(parsed)
         return parsed
@@ -121,7 +126,7 @@ class Parser:
                 if kind == BATCH:
                     yield data
                     continue
-                is_complete = True
+                is_complete, self._is_sending = True, False
                 parsed.notes, parsed.sha256 = self._opened(kind, data)
                 return
         finally:
@@ -141,8 +146,9 @@ class Parser:
         """Kind and body of the next message."""
         try:
             if not self._connection.poll(self._limits.silent_seconds):
+                was_stopped = self._is_stopped()
                 self.close()
-                raise _refusal("parser_time")
+                raise _refusal(DIED if was_stopped else "parser_time")
             message = self._connection.recv_bytes()
         except (EOFError, OSError):
             raise self._lost() from None
@@ -161,7 +167,8 @@ class Parser:
         raise _refusal("parser_memory")
 
     def _start(self) -> None:
-        if self._process is not None and self._served < _FILES_IN_A_ROW:
+        # Rows that were asked for and never begun are still on their way, and would be taken for the answer.
+        if self._process is not None and self._served < _FILES_IN_A_ROW and not self._is_sending:
             self._served += 1
             return
         self.close()
@@ -186,6 +193,13 @@ class Parser:
         with contextlib.suppress(OSError):  # a process that is gone already shows when it is asked
             self._connection.send((self._contracts, self._limits))
 
+    def _is_stopped(self) -> bool:
+        """Whether somebody has stopped the process (SIGSTOP), so that its silence says nothing of the file."""
+        assert self._process is not None
+        options = os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT
+        result = os.waitid(os.P_PID, self._process.pid, options)
+        return result is not None and result.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED)
+
     def _lost(self) -> UnreadableFile:
         """The refusal of the file over which the process was lost."""
         assert self._process is not None
@@ -196,7 +210,7 @@ class Parser:
         self.close()
         if status == -signal.SIGXCPU:
             return _refusal("parser_time")
-        return _refusal("parser_memory" if any(word in words for word in _OUT_OF_MEMORY) else "parser_died")
+        return _refusal("parser_memory" if any(word in words for word in _OUT_OF_MEMORY) else DIED)
 
 
 _BIG_FILE: Final = 20_000_000

@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from infra.warehouse import limit_lock_wait
 from ingest.contract import Contract
 
 _NEWEST_FIRST: Final = "snapshot_date desc, received_at desc, delivery_id desc"
@@ -116,4 +117,5 @@ def newer_communities(
 
 def lock_list(connection: Connection, list_code: str) -> None:
     """Let one delivery of a list at a time be taken in or decided: the guards compare with what is loaded."""
+    limit_lock_wait(connection)
     connection.execute(text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": f"delivery {list_code}"})

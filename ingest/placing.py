@@ -100,7 +100,9 @@ def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Cont
         layout = choose_tables(content, contract)
         hits = max(header.match.hits for _, header in layout.tables)
         is_complete = not missing_columns(layout.tables[0][1], contract)
-    except UnreadableFile:
+    except UnreadableFile as refusal:
+        if refusal.code == "cards_differ":
+            raise
         layout, hits, is_complete = None, 0, False
         if not any(sheet.rows for sheet in content.sheets):
             raise UnreadableFile("empty_file", "文件里没有内容。请检查后重新报送。") from None

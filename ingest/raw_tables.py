@@ -11,12 +11,14 @@ from psycopg.sql import SQL, Identifier, Literal
 from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
+from infra.warehouse import limit_lock_wait, persistent
 from ingest.contract import Contract
 from ingest.row_rules import store_row_rules
 
 _TYPES = {"timestamptz": "timestamp with time zone", "text[]": "ARRAY"}
 
 
+@persistent("建立原始表")
 def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None:
     """Make the raw tables what the contracts say, and write the contracts into ``ops``. Idempotent.
 
@@ -24,6 +26,7 @@ def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None
         PermanentError: A column exists with another type.
     """
     with engine.begin() as connection:
+        limit_lock_wait(connection)
         connection.execute(text("select pg_advisory_xact_lock(hashtext('yihu raw tables'))"))
         connection.execute(text("create schema if not exists raw"))
         for contract in contracts.values():

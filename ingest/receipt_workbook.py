@@ -5,6 +5,8 @@ What is said is `ingest.receipt_content`. No cell can be taken for a formula (B8
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -99,7 +101,10 @@ def write_workbook(path: Path, content: Mapping[str, Any], problems: Iterable[Ma
             ),
         )
     draft = path.with_name(f".{path.name}.part")
-    book.save(draft)
+    with draft.open("wb") as file:
+        file.write(_saved(book))
+        file.flush()
+        os.fsync(file.fileno())
     draft.replace(path)
 
 
@@ -108,6 +113,29 @@ def harmless(value: Any) -> Any:
     if isinstance(value, str) and value.lstrip(" \u3000\u00a0").startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
+
+
+def _saved(book: Workbook) -> bytes:
+    """The workbook as bytes, with the sheets that `_write_sheet` keeps in memory."""
+    from zipfile import ZIP_DEFLATED, ZipFile
+
+    from openpyxl.drawing.spreadsheet_drawing import SpreadsheetDrawing
+    from openpyxl.writer.excel import ExcelWriter
+
+    class Writer(ExcelWriter):
+        def write_worksheet(self, sheet: Any) -> None:
+            sheet._drawing = SpreadsheetDrawing()
+            sheet._drawing.charts, sheet._drawing.images = sheet._charts, sheet._images
+            sheet.close()
+            sheet._rels = sheet._writer._rels
+            self._archive.writestr(  # type: ignore[attr-defined]
+                sheet.path[1:], sheet._writer.out.getvalue()
+            )
+            self.manifest.append(sheet)
+
+    out = io.BytesIO()
+    Writer(book, ZipFile(out, "w", ZIP_DEFLATED, allowZip64=True)).save()
+    return out.getvalue()
 
 
 def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
@@ -169,7 +197,12 @@ def _write_sheet(
     headings: Sequence[str] | None,
     rows: Iterable[Sequence[Any]],
 ) -> None:
+    from openpyxl.worksheet._writer import WorksheetWriter
+
     sheet = book.create_sheet(title)
+    # openpyxl would keep the sheet in a temporary file, which a run that is killed leaves behind; receipts are small.
+    sheet._writer = WorksheetWriter(sheet, out=io.BytesIO())
+    sheet._writer.write_top()
     for index, width in enumerate(widths):
         sheet.column_dimensions["ABCDEF"[index]].width = width
     if headings is not None:

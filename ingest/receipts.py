@@ -8,6 +8,7 @@ mailing it is `quality.supplier_mails`.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
+from infra.warehouse import limit_lock_wait, persistent
 from ingest.receipt_content import content_of, problems_of
 from ingest.receipt_workbook import MOST_LINES_OF_A_KIND, write_workbook
 
@@ -56,6 +58,7 @@ _OUTDATED: Final = text("""
 """)
 
 
+@persistent("写回执")
 def write_receipts(engine: Engine, outbox: Path, delivery_ids: Iterable[int]) -> list[Path]:
     """Write the receipts of these deliveries that have none in their present state.
 
@@ -70,6 +73,7 @@ def write_receipts(engine: Engine, outbox: Path, delivery_ids: Iterable[int]) ->
     return _write_outdated(engine, outbox, sorted(set(delivery_ids)), frozenset())
 
 
+@persistent("写回执")
 def write_missing_receipts(engine: Engine, outbox: Path, legacy_folder: Path | None = None) -> list[Path]:
     """Write the receipts of all deliveries that have none in their present state.
 
@@ -97,6 +101,7 @@ def _write_outdated(
     written = []
     for delivery_id in outdated:
         with engine.begin() as connection:
+            limit_lock_wait(connection)
             # Whoever releases a delivery while a run writes its receipt waits, then finds it written or outdated.
             connection.execute(
                 text("select pg_advisory_xact_lock(hashtext(:key))"), {"key": f"receipt {delivery_id}"}
@@ -150,6 +155,8 @@ def _write_json(
             file.write(separator + json.dumps(problem, ensure_ascii=False))
             separator = ",\n  "
         file.write("\n ]\n}\n")
+        file.flush()
+        os.fsync(file.fileno())  # the row says for good that the receipt is there
     draft.replace(path)
 
 

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
+from infra.warehouse import limit_lock_wait
 from ingest.addresses.gazetteer import Entry, Gazetteer, gazetteer_of
 from ingest.addresses.parser import compound_name
 from ingest.normalise.dates import parse_date
@@ -132,6 +133,7 @@ def export_entries(engine: Engine, path: Path) -> int:
 
 def lock(connection: Connection) -> None:
     """One change of the gazetteer at a time, to the end of the transaction."""
+    limit_lock_wait(connection)
     connection.execute(text("select pg_advisory_xact_lock(hashtext('yihu gazetteer'))"))
 
 

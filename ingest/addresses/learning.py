@@ -18,6 +18,7 @@ from typing import Any, Final
 import yaml
 from sqlalchemy import Connection, Engine, text
 
+from infra.warehouse import persistent
 from ingest.addresses.entries import load_gazetteer, lock
 from ingest.addresses.gazetteer import Gazetteer
 from ingest.addresses.similar import jaro_winkler
@@ -57,6 +58,7 @@ def load_limits(path: Path = _LIMITS) -> Limits:
     return Limits(**{name: row["value"] for name, row in yaml.safe_load(path.read_text("utf-8")).items()})
 
 
+@persistent("提出地址词条")
 def propose_entries(engine: Engine, contracts: Mapping[str, Contract], limits: Limits | None = None) -> int:
     """Look through the loaded deliveries and bring the open proposals up to date. Idempotent, one transaction.
 

@@ -12,14 +12,17 @@ from typing import Final
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine, text
 
+from infra.warehouse import persistent
 from ingest.addresses.entries import load_gazetteer
 from ingest.addresses.gazetteer import Gazetteer
 from ingest.addresses.parser import parse_address
 from ingest.contract import Contract
+from ingest.partitions import lock_list
 
 _PARTS: Final = ("key", "status", "compound", "building", "unit", "room", "community")
 
 
+@persistent("按地址词典重读地址")
 def rekey_addresses(engine: Engine, contracts: Mapping[str, Contract]) -> dict[str, int]:
     """Read the addresses of all deliveries with the gazetteer of now. One transaction a list; idempotent.
 
@@ -36,11 +39,7 @@ def rekey_addresses(engine: Engine, contracts: Mapping[str, Contract]) -> dict[s
     for contract in contracts.values():
         columns = [column.name for column in contract.columns if column.semantic_type == "address"]
         with engine.begin() as connection:
-            # The lock that ingest takes a delivery of the list under.
-            connection.execute(
-                text("select pg_advisory_xact_lock(hashtext(:key))"),
-                {"key": f"delivery {contract.list_code}"},
-            )
+            lock_list(connection, contract.list_code)
             gazetteer = load_gazetteer(connection)
             deliveries = connection.scalars(
                 text(

@@ -147,7 +147,8 @@ def records(text: Any, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 raise UnreadableFile("too_many_rows", f"文件超过 {MAX_ROWS} 行，请分批报送。")
             yield number, record
     except UnicodeDecodeError:
-        raise _not_decodable() from None
+        # Decoded is a block ahead of the rows.
+        raise _not_decodable(f"，第 {number + 1} 行以后不远处认不出") from None
     except csv.Error:
         raise UnreadableFile(
             "broken_quoting",
@@ -190,10 +191,12 @@ def _encoding(file: BinaryIO, size: int) -> tuple[str, str]:
     return "gb18030", "GB18030"
 
 
-def _not_decodable() -> UnreadableFile:
+def _not_decodable(place: str = "") -> UnreadableFile:
+    """The refusal; `place` says where the file cannot be decoded (reliability.md B46)."""
     return UnreadableFile(
         "not_decodable",
-        "文件不是 UTF-8、UTF-16 或 GB18030 编码的文本（可能中途截断或混用了编码）。请另存为“CSV UTF-8”或 xlsx 后重新报送。",
+        f"文件不是 UTF-8、UTF-16 或 GB18030 编码的文本（可能中途截断或混用了编码{place}）。"
+        "请另存为“CSV UTF-8”或 xlsx 后重新报送。",
     )
 
 
@@ -211,14 +214,21 @@ def decode(content: bytes) -> tuple[str, str]:
     else:
         has_mark = content.startswith(codecs.BOM_UTF8)
         candidates = [("utf-8-sig", "UTF-8 带签名" if has_mark else "UTF-8"), ("gb18030", "GB18030")]
+    decodable = 0
     for codec, name in candidates:
         try:
             text = content.decode(codec)
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            decodable = max(decodable, error.start)
             continue
         if text.count("\x00") > 0 and text.count("\x00") * 10 > len(text):
             break  # binary, or UTF-16 without its mark
         return text, name
+    else:
+        end = b"\n\0" if codec == "utf-16" and content.startswith(codecs.BOM_UTF16_LE) else b"\n"
+        if end not in content:
+            end = b"\r"
+        raise _not_decodable(f"，第 {content.count(end, 0, decodable) + 1} 行起认不出")
     raise _not_decodable()
 
 

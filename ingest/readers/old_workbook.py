@@ -106,8 +106,17 @@ def _streams(content: bytes) -> dict[str, bytes] | None:
             for name in ("Workbook", "Book"):
                 if name in found:
                     found[name] = container.openstream(name).read()
-    except (OSError, ValueError, IndexError, TypeError, KeyError, struct.error, AttributeError):
-        return None
+    except (
+        OSError,
+        ValueError,
+        IndexError,
+        TypeError,
+        KeyError,
+        struct.error,
+        AttributeError,
+        RecursionError,
+    ):
+        return None  # a directory may also lead back to itself
     return found
 
 

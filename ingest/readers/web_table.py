@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.readers.markup import Grid, decode_markup
-from ingest.readers.package import MAX_COLUMNS
+from ingest.readers.package import MAX_COLUMNS, damaged
 from ingest.readers.sheet import Content, Sheet, UnreadableFile
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _MAX_TABLES: Final = 200
 _SPACES: Final = re.compile(r"[ \t\r\n\f]+")
+_NOT_MARKUP: Final = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1", re.DOTALL | re.IGNORECASE)
+_ROW: Final = re.compile(r"<tr[\s>]", re.IGNORECASE)
+_CELL: Final = re.compile(r"<t[dh][\s>]", re.IGNORECASE)
 # Names of the sheets that Excel writes into the head of a page it saved.
 _SHEET_NAME: Final = re.compile(r"<x:Name>([^<]{1,100})</x:Name>", re.IGNORECASE)
 
@@ -49,6 +52,8 @@ def read_web_table(content: bytes) -> Content:
             sheets.append(grid)
     if not sheets:
         raise _no_table()
+    if _is_broken(text, page):
+        raise damaged()
     # Names are given to sheets, not to tables: believed only when there are as many.
     titles = [f"表{number}" for number in range(1, len(sheets) + 1)]
     if len(names) == len(sheets) and len(set(names)) == len(names):
@@ -82,6 +87,23 @@ def _grid(table: HtmlElement) -> Grid:
                 grid.add(text or None, across=_span(cell, "colspan"), down=_span(cell, "rowspan"))
     grid.rows = grid.finish()
     return grid
+
+
+def _is_broken(text: str, page: HtmlElement) -> bool:
+    """Whether rows or cells are written that stand in no table and no row: parser and browser leave them out."""
+    written = _NOT_MARKUP.sub("", text)
+    if any(
+        len(found.findall(written)) > sum(1 for _ in page.iter(*tags))
+        for found, tags in ((_ROW, ("tr",)), (_CELL, ("td", "th")))
+    ):
+        return True
+    return any(cell.text_content().strip() for cell in page.iter("td", "th") if not _is_of_a_row(cell))
+
+
+def _is_of_a_row(cell: HtmlElement) -> bool:
+    """Whether a cell stands in a row of a table, where it is read."""
+    row = cell.getparent()
+    return row is not None and row.tag == "tr" and next(row.iterancestors("table"), None) is not None
 
 
 def _text(cell: HtmlElement) -> str:

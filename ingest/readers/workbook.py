@@ -198,11 +198,12 @@ class _StreamedWorkbook:
 
     def __init__(self, content: bytes) -> None:
         import openpyxl
-        from openpyxl.utils.exceptions import InvalidFileException
 
         try:
             self._book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        except (InvalidFileException, KeyError, ValueError, OSError):
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - openpyxl builds its objects of whatever stands there, and fails in any way
             raise damaged() from None
 
     def read(self, name: str) -> Sheet:
@@ -216,7 +217,9 @@ class _StreamedWorkbook:
                 cells = tuple(as_cell(value) for value in values[:MAX_COLUMNS])
                 if not is_blank(cells):
                     rows.append(Row(number, cells))
-        except (SyntaxError, KeyError, ValueError):  # the XML parser's errors are SyntaxErrors
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - as above
             raise damaged() from None
         notes = (f"第 {MAX_COLUMNS} 列以后有孤立的单元格，已略过",) if cut else ()
         return Sheet(name, rows, notes=notes)

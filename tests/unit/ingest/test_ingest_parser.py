@@ -101,6 +101,24 @@ def test_a_file_that_is_not_taken_to_its_end_leaves_nothing_behind(landed):
         assert look(parser, file).source == "file_name"
 
 
+def test_rows_that_were_asked_for_and_never_begun_are_not_taken_for_an_answer(landed):
+    file = landed("")
+    with Parser(load_contracts()) as parser, opened(file) as content:
+        parser.rows(content)
+        assert look(parser, file).source == "file_name"
+        parser.rows(content)
+        assert sum(1 for _ in parser.rows(content).batches) == 1
+
+
+def test_a_process_that_somebody_stopped_is_not_the_files_fault(landed):
+    file = landed("")
+    with Parser(load_contracts(), LIMITS) as parser, opened(file) as content:
+        look(parser, file)
+        (child,) = [c for c in psutil.Process().children() if any("ingest.parser" in p for p in c.cmdline())]
+        child.suspend()
+        assert parser.look(content, date(2026, 11, 24), None).source == "file_name"
+
+
 def test_descriptors_are_not_lost(landed):
     file = landed("")
     with Parser(load_contracts()) as parser:
