@@ -20,3 +20,7 @@ GROUP_OF_SCHEMA = {
     "release": PUBLISH,
     "published": PUBLISH,
 }
+
+# Tables that stand with another station than their schema's: what a supplier is scored by goes into the receipt, which is
+# part of taking a delivery in; in its schema's group it would draw an arrow backwards through the graph.
+GROUP_OF_TABLE = {"quality/supplier_scorecard": INGEST}

@@ -14,7 +14,7 @@ from orchestration.scrub import scrubbed
 TIMEZONE = "Asia/Shanghai"
 
 # Receipts show the scores of the month, so taking in scores too.
-INGESTED = dg.AssetSelection.groups(INGEST) | dg.AssetSelection.assets(["quality", "supplier_scorecard"])
+INGESTED = dg.AssetSelection.groups(INGEST)
 LINE = dg.AssetSelection.groups(
     REFERENCE, INGEST, STAGING, LINKAGE, MASTER, QUALITY, PUBLISH
 ) - dg.AssetSelection.assets(["release", "archive"])

@@ -6,7 +6,7 @@ from infra.mail import MailTransport
 from ingest.arrivals import update_delivery_due
 from orchestration import runs
 from orchestration.assets.ingest import CONTRACTS, DELIVERY
-from orchestration.groups import INGEST, QUALITY
+from orchestration.groups import GROUP_OF_TABLE, INGEST
 from orchestration.platform import HeldLock, Platform
 from orchestration.receipts import answer_suppliers
 from orchestration.scrub import scrubbed
@@ -41,7 +41,7 @@ def delivery_due(platform: dg.ResourceParam[Platform], refresh_lock: HeldLock) -
 @dg.asset(
     key=SCORECARD,
     deps=[DELIVERY_DUE],
-    group_name=QUALITY,
+    group_name=GROUP_OF_TABLE["quality/supplier_scorecard"],
     kinds={"postgres"},
     description="报送单位评分：每月每种清单在规范性、完整性、准确性、一致性、时效性、可访问性（GB/T 36344-2018）上的合格个数与核对个数。"
     "写入回执的“本月评分”。变红表示程序故障。",

@@ -73,13 +73,24 @@ def test_everything_a_person_sees_is_described_in_chinese(defs):
 
 
 def test_every_asset_has_a_station(defs):
-    from orchestration.groups import GROUP_OF_SCHEMA
+    from orchestration.groups import GROUP_OF_SCHEMA, GROUP_OF_TABLE
 
     graph = defs.resolve_asset_graph()
     assert {
         key.to_user_string()
         for key in graph.materializable_asset_keys
-        if graph.get(key).group_name != GROUP_OF_SCHEMA[key.path[0]]
+        if graph.get(key).group_name != GROUP_OF_TABLE.get(key.to_user_string(), GROUP_OF_SCHEMA[key.path[0]])
+    } == set()
+
+
+def test_nothing_flows_backwards(defs):
+    """The groups' names are in order of flow; an arrow against it would also break the picture of the graph."""
+    graph = defs.resolve_asset_graph()
+    assert {
+        f"{parent.to_user_string()} -> {key.to_user_string()}"
+        for key in graph.get_all_asset_keys()
+        for parent in graph.get(key).parent_keys
+        if (graph.get(parent).group_name or "") > (graph.get(key).group_name or "")
     } == set()
 
 
