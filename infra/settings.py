@@ -105,6 +105,26 @@ def _as_warehouse_url(text: str) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def _as_app_url(text: str) -> str:
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+    expected = (
+        "应为 postgresql://用户:密码@主机:端口/数据库 或 mysql+pymysql://…，请改正（值可能含密码，不显示）"
+        " | expected a SQLAlchemy URL such as postgresql://user:password@host:port/database (value not shown)"
+    )
+    try:
+        url = make_url(text)
+        if url.drivername in ("postgresql", "postgres"):
+            url = url.set(drivername="postgresql+psycopg")
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise ValueError(f"不是数据库地址，{expected}") from None
+    if not url.database:
+        raise ValueError(f"缺少数据库名，{expected}")
+    return url.render_as_string(hide_password=False)
+
+
 def _as_smtp_server(text: str) -> SmtpServer:
     expected = (
         "应为 smtp://、smtps:// 或 smtp+starttls://[用户:密码@]主机[:端口]，请改正（值可能含密码，不显示）"
@@ -202,6 +222,16 @@ class Settings(BaseModel):
     landing: Annotated[Path, BeforeValidator(_as_folder)] = Field(
         description="来件文件夹：部门放入文件的地方，其下按 部门/清单 分层",
         json_schema_extra={"default": "YIHU_HOME 下的 landing"},
+    )
+    app_url: Annotated[SecretStr, BeforeValidator(_as_app_url)] | None = Field(
+        default=None,
+        description="走访应用数据库的地址（SQLAlchemy 写法，只读账号）：社区的清单由此自动取数；不设则只收文件",
+        json_schema_extra={"default": "不从应用取数"},
+    )
+    app_sources: Annotated[Path, BeforeValidator(_as_file)] | None = Field(
+        default=None,
+        description="走访应用的对照表（YAML）：哪张表是哪种清单、哪一栏是哪一栏（docs/app_source.md）",
+        json_schema_extra={"default": "随平台提供的 ingest/app_sources.yaml"},
     )
     outbox: Annotated[Path, BeforeValidator(_as_folder)] = Field(
         description="发件箱文件夹：给报送部门的回执（xlsx 和 JSON），其下按 部门/清单 分层",

@@ -162,7 +162,12 @@ def _arrivals(connection: Connection, as_of: date) -> dict[str, list[Arrival]]:
             "select list_code, delivery_id, snapshot_date, arrived_on from ops.delivery "
             "join ops.delivery_arrival using (delivery_id) "
             # A list that has not changed since last month may come with the same bytes: it came.
-            "where status in ('loaded', 'held', 'duplicate') and snapshot_date is not null and arrived_on <= :as_of"
+            "where status in ('loaded', 'held', 'duplicate') and snapshot_date is not null and arrived_on <= :as_of "
+            # So did one that the visit app was asked for and that had nothing new; told by what came of it last.
+            "union all select list_code, last.delivery_id, read_on, read_on from ops.app_read_day as day "
+            "join lateral (select delivery_id from ops.delivery where list_code = day.list_code "
+            "and status in ('loaded', 'held') and cast(received_at at time zone 'Asia/Shanghai' as date) <= day.read_on "
+            "order by received_at desc, delivery_id desc limit 1) as last on true where read_on <= :as_of"
         ),
         {"as_of": as_of},
     )

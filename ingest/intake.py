@@ -21,7 +21,7 @@ from ingest.batch_sealing import Delivery
 from ingest.batches import Batch, RowStream, Table, unpacked
 from ingest.contract import Contract
 from ingest.delivery_checks import SheetTotals, after_load
-from ingest.guards import DeliveryCounts, columns_look_swapped, hold_reason
+from ingest.guards import DeliveryCounts, Hold, columns_look_swapped, hold_reason
 from ingest.ledger import DeliveryOutcome, Entry
 from ingest.loading import settle_loaded
 from ingest.parser_client import DIED
@@ -50,6 +50,7 @@ def take_in_rows(
     contract: Contract,
     entry: Entry,
     open_rows: Callable[[], RowStream],
+    hold: Hold | None = None,
 ) -> DeliveryOutcome:
     """Take in the rows of one delivery and write its ledger row.
 
@@ -60,6 +61,7 @@ def take_in_rows(
         contract: The list.
         entry: The ledger row; status, reason, counts and layout are filled in.
         open_rows: The rows from their beginning; asked again when they must be read knowing that ids are rounded.
+        hold: Why the delivery waits for a person whatever the guards say of its rows.
 
     Returns:
         What became of the delivery.
@@ -92,7 +94,7 @@ def take_in_rows(
         if refusal.code != "no_rows":
             entry.snapshot, entry.layout = None, {}
         return ledger.write(connection, entry)
-    return _finish(connection, contract, entry, delivery)
+    return _finish(connection, contract, entry, delivery, hold)
 
 
 def _read(
@@ -158,14 +160,17 @@ def _added_up(batches: Iterator[Batch | bytes], totals: SheetTotals) -> Iterator
         yield batch
 
 
-def _finish(connection: Connection, contract: Contract, entry: Entry, delivery: Delivery) -> DeliveryOutcome:
+def _finish(
+    connection: Connection, contract: Contract, entry: Entry, delivery: Delivery, hold: Hold | None
+) -> DeliveryOutcome:
     """Ask the guards, write the ledger row, and do what a loaded delivery does to what stands."""
     if entry.rows.accepted_count >= _MANY_ROWS:
         # What follows compares whole deliveries; without figures of the new rows it was planned for none of them.
         # The table name comes from a contract of ours, whose names are identifiers.
         connection.execute(text(f"analyze raw.{contract.list_code}"))
     missing = list(delivery.missing)
-    hold = None if missing else columns_look_swapped(connection, contract, delivery.delivery_id)
+    if hold is None and not missing:
+        hold = columns_look_swapped(connection, contract, delivery.delivery_id)
     hold = hold or hold_reason(connection, contract, _counts(entry.rows), delivery.snapshot_date, missing)
     entry.status = "held" if hold else "loaded"
     if hold:

@@ -186,6 +186,8 @@ def _headers(contract: Contract | None) -> dict[str, str]:
 
 def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: bool) -> str:
     """One sentence that says what the sender has to do now."""
+    if delivery["source_path"].startswith("app://"):
+        return _next_step_in_app(delivery, footer_count)
     match delivery["status"]:
         case "duplicate":
             return f"不必处理：内容与来件 {delivery['duplicate_of']} 完全相同；如本想更正，请改好后重新报送。"
@@ -202,6 +204,17 @@ def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: boo
         return "请核对“待确认的社区”：确无对象的告诉数据人员，漏报的补上后重新报送整份文件。"
     if delivery["warning_count"]:
         return "数据已接收，不必重报：请在原表中按“怎样改”改好，下次报送时一并带来。"
+    return "全部接收，没有需要改正的地方。"
+
+
+def _next_step_in_app(delivery: Mapping[str, Any], footer_count: int) -> str:
+    """The same of a pull: rows are mended where they are, and come by themselves."""
+    if delivery["status"] == "refused":
+        return "这次取数没有使用：请按原因在走访应用中改正，平台会自动再取，不必另报文件。"
+    if delivery["status"] == "held":
+        return "请等待数据人员核对；应用有误的，恢复后平台会自动再取。"
+    if delivery["quarantined_count"] > footer_count or delivery["warning_count"]:
+        return "请在走访应用中按“怎样改”改正，改过的行平台会自动再取，不必另报文件。"
     return "全部接收，没有需要改正的地方。"
 
 

@@ -47,7 +47,7 @@ _TO: Final = re.compile(r"\s*[-~—–至到_]{1,2}\s*")
 
 @dataclass(frozen=True)
 class SnapshotDate:
-    """The day a delivery speaks of, and where that was found: ``note_row``, ``file_name`` or ``arrival``."""
+    """The day a delivery speaks of, and where that was found: ``note_row``, ``file_name``, ``watermark`` or ``arrival``."""
 
     value: date
     source: str

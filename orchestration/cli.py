@@ -80,6 +80,32 @@ def refresh(landing: Path | None, as_of: date | None) -> None:
     sys.exit(int(outcome.exit_code))
 
 
+@main.command(help="从走访应用的数据库取数（YIHU_APP_URL）：只取新的和改过的行；不写清单代码就是全部清单。")
+@click.argument("list_code", metavar="[LIST]", required=False)
+@click.option("--whole", is_flag=True, help="不看水位，整张表读一遍；已取的行不会重复")
+def pull(list_code: str | None, whole: bool) -> None:
+    """Pull the lists of the visit app once, outside a refresh."""
+    from infra.clock import utc_now
+    from infra.warehouse import refresh_lock
+    from ingest.app_source import pull_app
+    from orchestration.platform import open_platform
+    from orchestration.receipts import answer_suppliers
+    from quality.alerts import queue_alerts
+
+    platform = open_platform()
+    if platform.settings.app_url is None:
+        raise click.ClickException("没有设 YIHU_APP_URL（走访应用数据库的地址），见 docs/app_source.md。")
+    with refresh_lock(platform.engine):
+        pulls = pull_app(
+            platform.engine, platform.protector, platform.settings, utc_now(), only=list_code, is_whole=whole
+        )
+    queue_alerts(platform.engine)
+    answer_suppliers(platform)
+    click.echo("\n".join(f"{pull.list_code}：{pull.said}" for pull in pulls))
+    if any(pull.is_unreachable for pull in pulls):
+        sys.exit(4)
+
+
 @main.command(help="把最近一次构建（无论是否发布）的来源记录对照写成 CSV。")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def crosswalk(file: Path) -> None:

@@ -6,6 +6,8 @@ from orchestration.assets import dbt, ingest, linkage, publish, quality, supplie
 from orchestration.decisions import confirm_partition_gone_job, refuse_delivery, release_delivery
 from orchestration.jobs import (
     ingest_deliveries,
+    pull_app,
+    pull_app_every_half_hour,
     refresh_master,
     refresh_master_nightly,
     revise_archives,
@@ -33,19 +35,21 @@ defs = dg.Definitions(
     asset_checks=[
         ingest.every_delivery_conserves_its_rows,
         ingest.no_delivery_waits_for_a_person,
+        ingest.visit_app_is_reachable,
         ingest.deliveries_look_like_their_lists,
         suppliers.every_list_arrived_on_time,
         dbt.staging_is_whole_and_plausible,
     ],
     jobs=[
         ingest_deliveries,
+        pull_app,
         refresh_master,
         revise_archives,
         release_delivery,
         refuse_delivery,
         confirm_partition_gone_job,
     ],
-    schedules=[refresh_master_nightly, revise_archives_quarterly],
+    schedules=[refresh_master_nightly, pull_app_every_half_hour, revise_archives_quarterly],
     sensors=[landing_sensor, failed_run_sensor, ingested_sensor, alert_sensor],
     resources=RESOURCES,
     executor=dg.in_process_executor,

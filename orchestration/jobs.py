@@ -1,11 +1,15 @@
-"""Jobs and the nightly schedule: verb phrases a person can start, each with its launch form."""
+"""Jobs and their schedules: verb phrases a person can start, each with its launch form."""
 
 from datetime import timedelta
 
 import dagster as dg
 
+from infra.clock import utc_now
+from ingest.app_source import has_news
 from orchestration.assets.publish import QUARTERS
 from orchestration.groups import INGEST, LINKAGE, MASTER, PUBLISH, QUALITY, REFERENCE, STAGING
+from orchestration.platform import open_platform
+from orchestration.scrub import scrubbed
 
 TIMEZONE = "Asia/Shanghai"
 
@@ -18,7 +22,16 @@ LINE = dg.AssetSelection.groups(
 ingest_deliveries = dg.define_asset_job(
     "ingest_deliveries",
     selection=INGESTED,
-    description="只接入来件文件夹中的新文件：登记台账、核对、加密、入库、写回执。不动户档。",
+    description="只接入：来件文件夹中的新文件，和走访应用的新行；登记台账、核对、加密、入库、写回执。不动户档。",
+    executor_def=dg.in_process_executor,
+    tags={"dagster/max_runtime": "3600"},
+)
+
+# The same station under the name people look for; a schedule starts it.
+pull_app = dg.define_asset_job(
+    "pull_app",
+    selection=INGESTED,
+    description="从走访应用的数据库取数（连同来件文件夹中的新文件）：按水位只取新的和改过的行，登记台账、核对、加密、入库、写回执。不动户档。",
     executor_def=dg.in_process_executor,
     tags={"dagster/max_runtime": "3600"},
 )
@@ -46,6 +59,25 @@ refresh_master_nightly = dg.ScheduleDefinition(
     description="每天凌晨 1:30（北京时间）整条线走一遍，业务日期为当天。",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+
+
+@dg.schedule(
+    name="pull_app_every_half_hour",
+    job=pull_app,
+    cron_schedule="5,35 * * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="每半小时（北京时间 5 分和 35 分）问一次走访应用：有新行，或刚断开、刚恢复时才启动取数。没有设 YIHU_APP_URL 时不做什么。",
+)
+@scrubbed
+def pull_app_every_half_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Start a pull when one small query a list says there is something to take."""
+    platform = open_platform()
+    if platform.settings.app_url is None:
+        return dg.SkipReason("没有设 YIHU_APP_URL。")
+    if not has_news(platform.engine, platform.settings, utc_now()):
+        return dg.SkipReason("走访应用没有新的行。")
+    return dg.RunRequest()
 
 
 @dg.schedule(

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 from infra.mail import MailTransport
 from ingest.landing import is_readable, scan, shown
 from orchestration import runs
-from orchestration.jobs import ingest_deliveries, refresh_master, revise_archives
+from orchestration.jobs import ingest_deliveries, pull_app, refresh_master, revise_archives
 from orchestration.platform import open_platform
 from orchestration.scrub import scrubbed
 from quality.alerts import deliver_alerts, queue_alerts, queue_failed_archive
@@ -115,7 +115,7 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
 
 @dg.run_failure_sensor(
     name="failed_run_sensor",
-    monitored_jobs=[ingest_deliveries, refresh_master, revise_archives],
+    monitored_jobs=[ingest_deliveries, pull_app, refresh_master, revise_archives],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="刷新、接入或季度修订失败时发告警邮件并记入刷新日志；因判定未通过而停下的运行已有判定邮件，不再重复。",
 )
@@ -135,7 +135,7 @@ def failed_run_sensor(context: dg.RunFailureSensorContext) -> None:
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     name="ingested_sensor",
-    monitored_jobs=[ingest_deliveries],
+    monitored_jobs=[ingest_deliveries, pull_app],
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="只接入来件的运行成功后，在刷新日志中记为“只接入来件”。",
 )

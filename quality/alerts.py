@@ -52,8 +52,8 @@ class DeliveryReport:
 def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
     """Write an alert for everything that calls for one and has none yet; returns how many were written.
 
-    Held and refused deliveries, late and missing lists, failed checks of the refresh, verdicts that are no pass, and failed
-    refreshes, whenever they happened: what a crash kept from being queued is queued by the next call.
+    Held and refused deliveries, late and missing lists, failed checks of the refresh, verdicts that are no pass, failed
+    refreshes, and when the visit app's database went and came back, whenever they happened: what a crash kept from being queued is queued by the next call.
     """
     with engine.begin() as connection:
         lock_queue(connection)
@@ -64,6 +64,7 @@ def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
             *_verdict_drafts(connection, known),
             *_refresh_drafts(connection, known),
             *due_drafts(connection, refresh_id, known),
+            *_outage_drafts(connection, known),
         ]
         return sum(store(connection, draft) is not None for draft in drafts)
 
@@ -273,6 +274,28 @@ def _refresh_drafts(connection: Connection, known: set[str]) -> Iterator[Draft]:
                     "started_at": row.started_at.isoformat(),
                 },
             )
+
+
+def _outage_drafts(connection: Connection, known: set[str]) -> Iterator[Draft]:
+    """One alert when the visit app cannot be read, one when it can again; none of one that is over before it was told."""
+    rows = connection.execute(
+        text(
+            "select outage.*, contract.title from ops.app_outage as outage left join ops.contract as contract using (list_code) "
+            "order by outage_id"
+        )
+    ).all()
+    for row in rows:
+        began, ended = f"app_outage:{row.outage_id}:began", f"app_outage:{row.outage_id}:ended"
+        payload = {
+            "list_title": row.title,
+            "reason": row.reason,
+            "began_at": row.began_at.isoformat(),
+            "ended_at": row.ended_at.isoformat() if row.ended_at else None,
+        }
+        if row.ended_at is None and began not in known:
+            yield Draft("app_outage", began, [began], payload)
+        elif row.ended_at is not None and began in known and ended not in known:
+            yield Draft("app_outage", ended, [ended], payload)
 
 
 def _grouped(

@@ -68,6 +68,11 @@ _NEXT_STEPS: Final = {
         "在 Dagster 界面打开失败的季度修订运行，查看原因。",
         "排除后对同一季度重新运行 revise_archives；要趁下一版发布之前，否则冻结的是新的一版。",
     ),
+    "走访应用读不到": (
+        "请应用管理员检查应用的数据库、网络和平台的只读账号；原因见上。",
+        "不必补报：恢复后平台自动从上次的水位接着取，迟提交的行也会取到。",
+    ),
+    "走访应用已恢复": ("不需要做什么；中断期间的行已经取到。",),
     "due": (
         "逾期未报的：与报送部门联系；迟报的：看是否已补齐，是否影响当期走访安排。",
         "报送周期和应报日见数据约定；各期情况见 Dagster 界面的资产 ops/delivery_due。",
@@ -276,6 +281,21 @@ def _archive(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return f"{quarter}的档案没有冻结", {"accent": _RED, "quarter": quarter}
 
 
+def _app_outage(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    is_over = payload["ended_at"] is not None
+    headline = "走访应用已恢复" if is_over else "走访应用读不到"
+    return headline, {
+        "accent": _AMBER,
+        "banner": "走访应用",
+        "why": headline,
+        "is_over": is_over,
+        "list_title": one_line(payload["list_title"] or "", 40),
+        "reason": one_line(payload["reason"], _TEXT_LENGTH),
+        "began_at": _local(payload["began_at"]),
+        "ended_at": _local(payload["ended_at"]) if is_over else "",
+    }
+
+
 def _backlog(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     items = payload["items"]
     shown = items[-LISTED_ITEMS:]  # the newest are the least overtaken
@@ -294,6 +314,7 @@ def _backlog(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 _CONTEXTS: Final = {
+    "app_outage": _app_outage,
     "backlog": _backlog,
     "delivery": _delivery,
     "check": _check,

@@ -10,9 +10,11 @@ from infra.clock import business_today, parse_date, utc_now
 from infra.mail import MailTransport
 from ingest.addresses.learning import propose_entries
 from ingest.addresses.rekeying import rekey_addresses
+from ingest.app_source import pull_app
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
 from orchestration import progress, runs
+from orchestration.app import REACHABLE, check_app
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
@@ -92,7 +94,7 @@ def deliveries(
     platform: dg.ResourceParam[Platform],
     refresh_lock: HeldLock,
 ) -> Iterator[dg.MaterializeResult]:
-    """Take in everything new in the landing folder."""
+    """Take in everything new in the landing folder, then what is new in the visit app."""
     progress.stage("接入")
     settings = platform.settings
     landing = Path(config.landing) if config.landing else settings.landing
@@ -104,6 +106,8 @@ def deliveries(
         as_of=runs.current_as_of(platform.engine),
         on_progress=progress.step,
     )
+    pulls = pull_app(platform.engine, platform.protector, settings, utc_now())
+    outcomes += [pull.outcome for pull in pulls if pull.outcome is not None]
     rekey_addresses(platform.engine, CONTRACTS)
     open_count = propose_entries(platform.engine, CONTRACTS)
     context.log.info("deliveries taken in: %d", len(outcomes))
@@ -122,6 +126,10 @@ def deliveries(
             "扣留来件数": sum(o.status == "held" for o in outcomes),
             "拒收来件数": sum(o.status == "refused" for o in outcomes),
             "待定的地名库建议": open_count,
+            "走访应用": dg.MetadataValue.md(
+                "\n".join(f"- {_title(pull.list_code)}：{pull.said}" for pull in pulls)
+                or "未连接（没有设 YIHU_APP_URL）"
+            ),
             "等待处理": waiting_table(platform.engine),
             "本次来件": dg.MetadataValue.md(
                 f"| 来件编号 | 清单 | 状态 | 行数 | 接收 | 隔离 |\n|---|---|---|---|---|---|\n{rows}"
@@ -168,6 +176,17 @@ def no_delivery_waits_for_a_person(platform: dg.ResourceParam[Platform]) -> dg.A
     deliver_alerts(engine, MailTransport.from_settings(platform.settings), platform.settings)
     found = check_waiting(engine, DELIVERY)
     return dg.AssetCheckResult(passed=found.passed, severity=found.severity, metadata=found.metadata)
+
+
+@dg.asset_check(
+    asset=DELIVERY,
+    name=REACHABLE,
+    description="走访应用的数据库能读，各清单的表与对照表相符。不通过时看原因：请应用管理员恢复；恢复后自动接着取，不必补报。没有设 YIHU_APP_URL 时恒为通过。",
+)
+@scrubbed
+def visit_app_is_reachable(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    """Warn while the visit app's database cannot be read."""
+    return check_app(platform)
 
 
 @dg.asset_check(

@@ -87,6 +87,7 @@ def test_jobs_schedules_and_sensors(defs):
     jobs = {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"}
     assert jobs == {
         "ingest_deliveries",
+        "pull_app",
         "refresh_master",
         "revise_archives",
         "release_delivery",
@@ -95,6 +96,7 @@ def test_jobs_schedules_and_sensors(defs):
     }
     nightly = defs.resolve_schedule_def("refresh_master_nightly")
     assert nightly.execution_timezone == "Asia/Shanghai"
+    assert defs.resolve_schedule_def("pull_app_every_half_hour").execution_timezone == "Asia/Shanghai"
     assert {s.name for s in defs.sensors or []} == {
         "landing_sensor",
         "failed_run_sensor",

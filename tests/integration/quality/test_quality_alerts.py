@@ -424,3 +424,28 @@ class TestDelivery:
         report = deliver_alerts(engine, transport, settings, NOW)
         assert (report.sent_count, report.dead_count) == (1, 1)
         assert len(received(sink)) == 1
+
+
+def test_an_outage_of_the_visit_app_is_one_mail_when_it_begins_and_one_when_it_ends(
+    engine: Engine, mailing: Any
+) -> None:
+    sink, settings, transport = mailing
+
+    def do(statement: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+
+    do(
+        "insert into ops.app_outage (reason, began_at) values ('连接走访应用的数据库：OperationalError', now() - interval '3 h')"
+    )
+    assert [queue_alerts(engine), queue_alerts(engine)] == [1, 0]
+    do("update ops.app_outage set ended_at = now()")
+    assert [queue_alerts(engine), queue_alerts(engine)] == [1, 0]
+    # One that nobody was told of while it lasted needs no mail that it is over.
+    do("insert into ops.app_outage (reason, began_at, ended_at) values ('x', now() - interval '2 h', now())")
+    assert queue_alerts(engine) == 0
+    deliver_alerts(engine, transport, settings, NOW)
+    assert [message["Subject"].split("】")[1] for message in received(sink)] == [
+        "走访应用读不到",
+        "走访应用已恢复",
+    ]
