@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from infra.warehouse import persistent
+from infra.warehouse import limit_lock_wait, persistent
 from infra.working_days import WorkingCalendar
 from ingest.contract import Contract, load_contracts
 from ingest.periods import due_date, period_of, periods_between
@@ -64,6 +64,7 @@ def update_delivery_due(
     known = load_contracts() if contracts is None else contracts
     calendar = WorkingCalendar.load()
     with engine.begin() as connection:
+        limit_lock_wait(connection)
         arrivals = _arrivals(connection, as_of)
         stored = set(connection.scalars(text("select list_code from ops.contract")))
         rows = [

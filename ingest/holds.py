@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from infra.clock import business_today
 from infra.errors import PermanentError
 from infra.protection import FieldProtector
-from infra.warehouse import persistent
+from infra.warehouse import limit_lock_wait, persistent
 from ingest.contract import Contract, load_contracts
 from ingest.deliveries import Unlocking, take_in_again
 from ingest.landing import StillChanging, opened, scan
@@ -128,6 +128,7 @@ def confirm_partition_gone(
     action = f"确认来件 {delivery_id} 的社区“{community_name}”"
     who, reason = _said(action, confirmed_by, why)
     with engine.begin() as connection:
+        limit_lock_wait(connection)
         list_code = connection.scalar(
             text("select list_code from ops.delivery where delivery_id = :id"), {"id": delivery_id}
         )
@@ -206,6 +207,7 @@ def unlock_held(
     action = f"打开来件 {delivery_id}"
     who, _ = _said(action, unlocked_by, "", needs_reason=False)
     with engine.connect() as connection:
+        limit_lock_wait(connection)
         held = connection.execute(
             text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
         ).first()
@@ -288,6 +290,7 @@ def _contract(list_code: str, action: str) -> Contract:
 
 
 def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any]:
+    limit_lock_wait(connection)
     list_code = connection.scalar(
         text("select list_code from ops.delivery where delivery_id = :id"), {"id": delivery_id}
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from infra.warehouse import limit_lock_wait
 from ingest.landing import LandedFile
 from ingest.snapshot_dates import SnapshotDate
 from ingest.storage import StoredRows
@@ -136,6 +137,7 @@ def is_known(engine: Engine, file: LandedFile, sha256: str | None) -> bool:
     A row that says the file could not be opened knows nothing of its content.
     """
     with engine.connect() as connection:
+        limit_lock_wait(connection)
         return bool(
             connection.scalar(
                 text(

@@ -97,6 +97,7 @@ def _write_outdated(
     engine: Engine, outbox: Path, delivery_ids: list[int] | None, told_before: frozenset[int]
 ) -> list[Path]:
     with engine.connect() as connection:
+        limit_lock_wait(connection)
         outdated = connection.scalars(_OUTDATED, {"delivery_ids": delivery_ids}).all()
     written = []
     for delivery_id in outdated:

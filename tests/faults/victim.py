@@ -101,7 +101,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         is_lasting=request.get("is_lasting", False),
     )
     engine = make_engine(make_url(request["url"]))
-    number = held_delivery(engine, request["scenario"])
+    is_decision = request["scenario"] in ("release", "refuse", "confirm", "unlock")
+    number = held_delivery(engine, request["scenario"]) if is_decision else None
     engine.dispose()  # nothing was counted yet
     if request.get("file_size_limit"):
         import resource
@@ -114,7 +115,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         operations.install()
     try:
         protector = FieldProtector(folder / "home" / "field-keys.json")
-        if request["scenario"] in ("release", "refuse", "confirm", "unlock"):
+        if is_decision:
             decide(engine, protector, folder, request["scenario"], number, again=request.get("again", False))
         else:
             take_in(engine, protector, folder)
