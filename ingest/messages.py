@@ -34,6 +34,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "required_value_missing": ("该栏为空", "请核实后补填"),
     "spreadsheet_error": ("单元格是公式错误（如 #N/A），没有取值", "改正公式，或改为直接填写数值"),
     "text_unreadable": ("含有无法识别的字符（缺字或乱码），没有取值", "重新录入该栏"),
+    "value_too_long": ("内容太长，不像该栏的内容，没有取值", "检查这一行是否错位，重新录入该栏"),
     "ditto": ("写的是“同上”，已照上一行取值", "请逐行填写完整"),
     "name_unreadable": ("姓名有无法识别的字符（缺字或乱码），没有取值；已按证件号码登记", "用可显示的汉字重新录入姓名"),
     "name_of_another_column": ("不是姓名，像是别的栏的内容，没有取值", "检查这一行是否错位"),

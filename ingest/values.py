@@ -48,6 +48,13 @@ _FALSE: Final = frozenset(
 _NUMBER_COLUMNS: Final = ("_no", "_id")
 # An address whose end is the number of a flat; not behind a floor, which must fit the number.
 _FLAT: Final = re.compile(r"(?a)([^层楼]*[^\d层楼])([1-9]\d{2,3})(室?)")
+# Longer than any value of a type that has a shape; what is looked for in one must not take its time from a cell made for
+# it (reliability.md B39). Texts may be as long as a spreadsheet's cell; names see to it themselves (``normalise.names``).
+_LONGEST_VALUE: Final = 2_000
+_LONGEST_TEXT: Final = 32_767
+_LONGEST: Final = {
+    "text": _LONGEST_TEXT, "protected_text": _LONGEST_TEXT, "diagnosis": _LONGEST_TEXT, "person_name": 1 << 30,
+}  # fmt: skip
 _KNOWN_FLATS: Final = 50_000
 _INTEGER: Final = re.compile(r"(?a)([+-]?\d{1,9})(?:\.0*)?(?:人|口|户|件|分|个|次|元)?")
 _AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)(万)?(?:元|元/月|元整|块)?")
@@ -108,6 +115,8 @@ class CellReader:
     def _read_text(self, column: Column, cell: str) -> Read:
         if "#" in cell and cell.strip().upper() in SPREADSHEET_ERRORS:
             return MISSING.get(column.semantic_type), "spreadsheet_error"
+        if len(cell) > _LONGEST.get(column.semantic_type, _LONGEST_VALUE):
+            return MISSING.get(column.semantic_type), "value_too_long"
         return self._readers[column.semantic_type](column, cell)
 
     def _text(self, column: Column, cell: Cell) -> Read:

@@ -75,11 +75,15 @@ class ParsedName:
     is_usable: bool = True
 
 
+# The longest names that identity papers print stay below half of it; what follows looks at every part of a name.
+_LONGEST_NAME: Final = 120
 MISSING: Final = ParsedName(None, None, None)
 
 
 def parse_name(text: str) -> ParsedName:
-    """Parse the text of a name cell."""
+    """Parse the text of a name cell. Longer than any name: something else, whatever it is (reliability.md B39)."""
+    if len(text) > _LONGEST_NAME:
+        return ParsedName(None, None, None, "name_of_another_column", is_usable=False)
     if (
         _PLAIN.fullmatch(text)  # as nearly all are written; nothing to fold
         and not is_null_name(text)
@@ -137,8 +141,10 @@ def _syllables(text: str) -> list[str]:
     from pypinyin.constants import PHRASES_DICT
 
     ends = range(2, len(text) + 1)
-    if not _HAN.fullmatch(text) or any(
-        text[begin:end] in PHRASES_DICT for end in ends for begin in range(end - 1)
+    if (
+        len(text) > _LONGEST_NAME
+        or not _HAN.fullmatch(text)
+        or any(text[begin:end] in PHRASES_DICT for end in ends for begin in range(end - 1))
     ):
         return _read_by_pypinyin(text)
     return [_syllable(character) for character in text]

@@ -538,3 +538,39 @@ def test_a_households_block_gives_its_head_the_heads_phone(title):
     assert [row.values["phone"].text for row in judged.accepted] == ["13957126041", "", ""]
     assert [row.source.block_no for row in judged.accepted] == [1, 1, 2]
     assert judged.accepted[2].values["head_phone"].text == "13957126042"
+
+
+def test_no_cell_however_long_takes_the_reader_its_time():
+    """Found by `make soak`: a name of 40,000 characters took hours, brackets without end minutes (B39)."""
+    import time
+
+    from ingest.contract import load_contracts
+    from ingest.values import CellReader
+
+    columns = {
+        (column.semantic_type, column.code_list.name if column.code_list else ""): column
+        for contract in load_contracts().values()
+        for column in contract.columns
+    }
+    texts = [
+        "字",
+        "9",
+        "a1",
+        "（",
+        "1-",
+        "1幢",
+        "2020-",
+        "路1号",
+        "一二三",
+        "()",
+        "近江社区1幢2单元",
+        "·",
+        "138 ",
+    ]
+    reader = CellReader(date(2026, 11, 24))
+    for column in columns.values():
+        for text in texts:
+            began = time.process_time()
+            reader.read(column, text * (200_000 // len(text)))
+            reader.read(column, text * (1_990 // len(text)))
+            assert time.process_time() - began < 1, (column.name, text)
