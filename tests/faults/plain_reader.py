@@ -106,14 +106,24 @@ def _xlsx(content: bytes) -> list[Grid] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-            return [
-                [[_written(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
-                for sheet in book.worksheets
-            ]
+            return [_sparse(sheet) for sheet in book.worksheets]
     except (zipfile.BadZipFile, OSError, RuntimeError):
         return None
     except Exception:  # noqa: BLE001 - whatever a reader that knows no refusals raises, it could not read the file
         return None
+
+
+def _sparse(sheet: object) -> Grid:
+    """The rows that have cells: one cell far out would make a rectangle of a million rows."""
+    rows: dict[int, list[str]] = {}
+    for (row, column), cell in sorted(sheet._cells.items()):  # type: ignore[attr-defined]
+        line = rows.setdefault(row, [])
+        if column <= 100:
+            line.extend([""] * (column - 1 - len(line)))
+            line.append(_written(cell.value))
+        else:
+            line.append(_written(cell.value))
+    return list(rows.values())
 
 
 def _xls(content: bytes) -> list[Grid] | None:
