@@ -63,6 +63,9 @@ class HeaderMatch:
         return self.hits / max(1, self.hits + len(self.unknown))
 
 
+_WIDEST_HEADER: Final = 1_000  # a text file may have a million columns; nobody's list does
+
+
 @dataclass(frozen=True)
 class Header:
     """A header found in a sheet.
@@ -94,7 +97,10 @@ def normalise_header(text: str) -> str:
 def find_header(rows: Sequence[Row], contract: Contract) -> Header | None:
     """The row, or the two or three rows, of the first 15 that fit the contract best; None when none fits at all."""
     best: Header | None = None
-    head = rows[: HEADER_SEARCH_ROWS + _MOST_LEVELS - 1]
+    head = [
+        row._replace(cells=row.cells[:_WIDEST_HEADER])
+        for row in rows[: HEADER_SEARCH_ROWS + _MOST_LEVELS - 1]
+    ]
     for index, row in enumerate(head[:HEADER_SEARCH_ROWS]):
         single = _match([(_text(cell),) for cell in row.cells], contract)
         if _is_header(single) and (best is None or single.hits > best.match.hits):

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ingest.readers.package import MAX_RECTANGLE, damaged
+from ingest.readers.package import MAX_COLUMNS, MAX_RECTANGLE, damaged
 from ingest.readers.passwords import open_encrypted
 from ingest.readers.sheet import Content, UnreadableFile
 from ingest.readers.workbook import (
@@ -79,7 +79,7 @@ def read_ole(content: bytes, password: str | None) -> Content:
 
 def _read_xls(content: bytes, book: bytes) -> Content:
     substreams = _walk(book)
-    if any(part.rows * part.columns > MAX_RECTANGLE for part in substreams):
+    if any(part.rows * part.columns > MAX_RECTANGLE or part.columns > MAX_COLUMNS for part in substreams):
         raise UnreadableFile(
             "cells_too_far",
             "工作表在很远的位置有孤立的单元格，旧版 .xls 无法安全读取。请删去表格以外的内容，另存为 xlsx 后重新报送。",
