@@ -117,12 +117,11 @@ def _sparse(sheet: object) -> Grid:
     """The rows that have cells: one cell far out would make a rectangle of a million rows."""
     rows: dict[int, list[str]] = {}
     for (row, column), cell in sorted(sheet._cells.items()):  # type: ignore[attr-defined]
+        if column > 256:
+            continue  # a stray cell far out is no row (B10)
         line = rows.setdefault(row, [])
-        if column <= 100:
-            line.extend([""] * (column - 1 - len(line)))
-            line.append(_written(cell.value))
-        else:
-            line.append(_written(cell.value))
+        line.extend([""] * (column - 1 - len(line)))
+        line.append(_written(cell.value))
     return list(rows.values())
 
 
