@@ -105,8 +105,10 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
         for sheet, header in visible
         if not missing_columns(header, contract) or header.match.hits >= most * _SAME_LIST_SHARE
     ]
-    layout = Layout(with_communities(chosen))
+    # Of a sheet that is read every table is read: one whose header was damaged is part of the list.
     taken = {sheet.title for sheet, _ in chosen}
+    chosen = [(sheet, header) for sheet, header in visible if sheet.title in taken]
+    layout = Layout(with_communities(chosen))
     for sheet in sheets:
         if sheet.title not in taken and sheet.rows:
             hidden = "（隐藏）" if sheet.is_hidden else ""
