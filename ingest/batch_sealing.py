@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from itertools import repeat
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import Any, Final
 
@@ -101,6 +101,7 @@ class BatchSealer:
         self._shared = sorted(
             {name for check in (*checks.of_household, *checks.of_block) for name in check.columns()}
         )
+        self._checked = {*self._shared, *(name for check in checks.of_row for name in check.columns())}
 
     def seal(self, batch: Batch) -> Sealed:
         """One batch."""
@@ -196,7 +197,7 @@ class BatchSealer:
         for index in range(count):
             if not any(all(not column[index].is_missing for column in group) for group in groups):
                 single.add(index)
-        values = {name: [entry.value for entry in column] for name, column in by_name.items()}
+        values = {name: [entry.value for entry in by_name[name]] for name in self._checked}
         for check in self._contract.checks.of_row:
             single.update(check.rows_to_look_at(values, self._delivery.snapshot_date))
         verdicts: dict[int, AcceptedRow | QuarantinedRow] = {}
@@ -207,13 +208,14 @@ class BatchSealer:
                 self.reader.expect(self._columns[name], str(cell), (entry.value, entry.finding))
             verdicts[index] = self._judge.judge(source)
         self.reader.forget()
-        self._check_households(table, values, verdicts)
+        self._check_households(table, by_name, values, verdicts)
         return verdicts
 
     def _check_households(
         self,
         table: Table,
-        columns: dict[str, list[Any]],
+        columns: dict[str, list[Entry]],
+        checked: dict[str, list[Any]],
         verdicts: dict[int, AcceptedRow | QuarantinedRow],
     ) -> None:
         checks = self._contract.checks
@@ -223,7 +225,7 @@ class BatchSealer:
         shared = self._shared
         values = [
             dict(zip(shared, row, strict=True))
-            for row in zip(*[columns[name] for name in shared], strict=True)
+            for row in zip(*[checked[name] for name in shared], strict=True)
         ]
         households: dict[int, list[int]] = {}
         for index, household in enumerate(table.block_nos or range(len(values))):
@@ -239,7 +241,7 @@ class BatchSealer:
                 index = members[position]
                 row = verdicts.get(index)
                 if not isinstance(row, AcceptedRow):
-                    whole = {name: column[index] for name, column in columns.items()}
+                    whole = {name: column[index].value for name, column in columns.items()}
                     row = verdicts[index] = AcceptedRow(table.row(index), whole)
                     values[index] = whole
                 self._judge.warn(row, finding, [table.numbers[member] for member in members])
@@ -327,15 +329,21 @@ class BatchSealer:
 
     def _with_ciphertexts(self, column: Column, entries: list[Entry], records: list[bytes]) -> list[str]:
         """The fields of a column whose first one is the ciphertext."""
-        there = [index for index, entry in enumerate(entries) if entry.plain is not None]
+        plains = [entry.plain for entry in entries]
+        there = list(compress(range(len(plains)), [plain is not None for plain in plains]))
         sealed = self._protector.encrypt_all(
-            [entries[index].plain or b"" for index in there], column.name, [records[index] for index in there]
+            [plain for plain in plains if plain is not None],
+            column.name,
+            records if len(there) == len(plains) else [records[index] for index in there],
         )
-        has_more = bool(entries[0].clear)
-        fields = [f"\\N\t{entry.clear}" if has_more else "\\N" for entry in entries]
-        for index, ciphertext in zip(there, sealed, strict=True):
-            fields[index] = f"{ciphertext}\t{entries[index].clear}" if has_more else ciphertext
-        return fields
+        fields = sealed
+        if len(there) < len(plains):
+            fields = [NULL] * len(plains)
+            for index, ciphertext in zip(there, sealed, strict=True):
+                fields[index] = ciphertext
+        if not entries[0].clear:
+            return fields
+        return [f"{field}\t{entry.clear}" for field, entry in zip(fields, entries, strict=True)]
 
 
 def _block(lines: list[str]) -> bytes:

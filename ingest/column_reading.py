@@ -47,10 +47,10 @@ class ColumnReader:
     def __init__(self, column: Column, reader: CellReader, sealer: RowSealer) -> None:
         self.column = column
         self._reader = reader
-        self._sealer = sealer
         self._header = self._begin = ""
         self._known: dict[str, Entry] = {}
         self._may_hold_ids = column.semantic_type == "text"
+        self._parts = sealer.parts_of(column)
 
     def entries(self, cells: Sequence[str], header: str) -> list[Entry]:
         """An entry a cell."""
@@ -71,7 +71,7 @@ class ColumnReader:
 
     def with_value(self, entry: Entry, value: Any) -> Entry:
         """The entry of the same cell, with a value from elsewhere."""
-        plain, clear = self._sealer.parts(self.column, value)
+        plain, clear = self._parts(value)
         return entry._replace(
             value=value,
             plain=None if plain is None else plain.encode("utf-8", "replace"),
@@ -81,7 +81,7 @@ class ColumnReader:
 
     def _entry(self, cell: str, read: tuple[Any, str | None]) -> Entry:
         value, finding = read
-        plain, clear = self._sealer.parts(self.column, value)
+        plain, clear = self._parts(value)
         is_missing = not has_value(value)
         return Entry(
             value,

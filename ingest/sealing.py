@@ -91,7 +91,6 @@ class RowSealer:
         self, protector: FieldProtector, contract: Contract, delivery_id: int, record_ids: RecordIds
     ) -> None:
         self._protector = protector
-        self._contract = contract
         self._delivery_id = delivery_id
         self._record_ids = record_ids
         self._sealers: dict[str, Callable[[Any], tuple[str | None, str]]] = {
@@ -102,17 +101,15 @@ class RowSealer:
             "address": _address,
             "date": _date,
         }
+        self._columns = [(column, self.parts_of(column)) for column in contract.columns]
 
-    def parts(self, column: Column, value: Any) -> tuple[str | None, str]:
-        """What a value becomes in raw: the plaintext of its ciphertext, and the columns in clear as fields for COPY.
+    def parts_of(self, column: Column) -> Callable[[Any], tuple[str | None, str]]:
+        """What a value of the column becomes in raw: the plaintext of its ciphertext, and its columns in clear for COPY.
 
         The ciphertext is the first column of a type that is encrypted; its plaintext is None when there is no value.
         The fields are ``""`` when the ciphertext is the only column.
         """
-        sealer = self._sealers.get(column.semantic_type)
-        if sealer is not None:
-            return sealer(value)
-        return (value, "") if column.is_encrypted else (None, copy_text(value))
+        return self._sealers.get(column.semantic_type) or (_encrypted_only if column.is_encrypted else _clear)
 
     def raw_line(self, row: AcceptedRow) -> str:
         """A row for raw."""
@@ -120,8 +117,8 @@ class RowSealer:
         record = self._record_ids.of(source.sheet_name, source.row_number)
         place = (record, self._delivery_id, source.sheet_name, source.row_number, source.block_no)
         fields = [copy_line(place)]
-        for column in self._contract.columns:
-            plain, clear = self.parts(column, row.values[column.name])
+        for column, parts in self._columns:
+            plain, clear = parts(row.values[column.name])
             if column.is_encrypted:
                 fields.append(NULL if plain is None else self._encrypt(column.name, plain, record))
             if clear:
@@ -201,6 +198,14 @@ class RowSealer:
         if kind == "missing":
             return None, copy_line((None, None, "missing"))
         return text, copy_line((None, mask_phone(text), kind))
+
+
+def _encrypted_only(value: Any) -> tuple[str | None, str]:
+    return value, ""
+
+
+def _clear(value: Any) -> tuple[None, str]:
+    return None, copy_text(value)
 
 
 def _name(parsed: Any) -> tuple[None, str]:

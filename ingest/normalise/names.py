@@ -7,7 +7,7 @@ since 於 and 于, 昇 and 升 are different legal names.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
@@ -169,9 +169,16 @@ def _rest_without_words(text: str) -> str | None:
 
 
 def _begins_with_word(text: str) -> bool:
+    words = _words()
+    return any(text[:end] in words for end in range(2, len(text) + 1))
+
+
+@cache
+def _words() -> Collection[str]:
+    """The words that pypinyin knows."""
     from pypinyin.constants import PHRASES_DICT
 
-    return any(text[:end] in PHRASES_DICT for end in range(2, len(text) + 1))
+    return PHRASES_DICT.keys()
 
 
 @lru_cache(maxsize=16384)
