@@ -48,8 +48,7 @@ class _AesGcm:
     def __init__(self, key: bytes) -> None:
         self._aead = AESGCM(key)
 
-    def seal(self, plaintext: bytes, associated: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
+    def seal(self, plaintext: bytes, associated: bytes, nonce: bytes) -> bytes:
         return nonce + self._aead.encrypt(nonce, plaintext, associated)
 
     def open(self, sealed: bytes, associated: bytes) -> bytes:
@@ -62,8 +61,7 @@ class _Sm4Gcm:
     def __init__(self, key: bytes) -> None:
         self._algorithm = algorithms.SM4(key)
 
-    def seal(self, plaintext: bytes, associated: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
+    def seal(self, plaintext: bytes, associated: bytes, nonce: bytes) -> bytes:
         encryptor = Cipher(self._algorithm, modes.GCM(nonce)).encryptor()
         encryptor.authenticate_additional_data(associated)
         body = encryptor.update(plaintext) + encryptor.finalize()
@@ -224,7 +222,9 @@ class FieldProtector:
             ``<key id>:<base64url(nonce | ciphertext | tag)>`` without padding. Two calls never give the same.
         """
         key_id = self.active_key_id
-        sealed = self._ciphers[key_id].seal(text.encode(), f"{key_id}|{context}".encode())
+        sealed = self._ciphers[key_id].seal(
+            text.encode(), f"{key_id}|{context}".encode(), os.urandom(_NONCE_BYTES)
+        )
         return f"{key_id}:{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"
 
     def encrypt_all(self, texts: Sequence[bytes], column: str, record_ids: Sequence[bytes]) -> list[str]:
@@ -239,10 +239,13 @@ class FieldProtector:
             return []
         key_id = self.active_key_id
         seal, prefix = self._ciphers[key_id].seal, f"{key_id}|{column}|".encode()
+        # Nonces are cut from one draw: a call of the system for each took a fifth of the time.
+        random = os.urandom(_NONCE_BYTES * len(texts))
+        nonces = [random[begin : begin + _NONCE_BYTES] for begin in range(0, len(random), _NONCE_BYTES)]
         encoded = b"".join(
             [
-                binascii.b2a_base64(seal(text, prefix + record))
-                for text, record in zip(texts, record_ids, strict=True)
+                binascii.b2a_base64(seal(text, prefix + record, nonce))
+                for text, record, nonce in zip(texts, record_ids, nonces, strict=True)
             ]
         )
         begin = f"{key_id}:".encode()

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import repeat
-from json.encoder import encode_basestring
+from itertools import compress, repeat
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from infra.protection import FieldProtector
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.batches import Batch, Table
+from ingest.column_reading import ColumnReader, Entry
 from ingest.contract import Column, Contract
-from ingest.cross_checks import has_value
 from ingest.repeats import SEPARATOR, Trace, Tracer
 from ingest.rows import AcceptedRow, QuarantinedRow, RoundedIds, RowJudge
 from ingest.sealing import NULL, RecordIds, RowSealer, copy_text
@@ -79,73 +77,6 @@ class Sealed:
     rounded_doubtful: int
 
 
-class Entry(NamedTuple):
-    """What is known of one text of a column.
-
-    Attributes:
-        value: What ``values`` makes of it.
-        is_faulty: There is something to say about it.
-        plain: What is to be encrypted, or None.
-        clear: Its columns in clear, as fields for COPY; for a type that is encrypted without the ciphertext's.
-        json: Its member of the row as delivered; None when the cell is empty.
-        has_number: The value may hold somebody's id.
-        is_missing: There is no value.
-    """
-
-    value: Any
-    is_faulty: bool
-    plain: bytes | None
-    clear: str
-    json: str | None
-    has_number: bool
-    is_missing: bool
-
-
-class ColumnReader:
-    """Reads the cells of one column of one delivery."""
-
-    def __init__(self, column: Column, reader: CellReader, sealer: RowSealer) -> None:
-        self.column = column
-        self._reader = reader
-        self._sealer = sealer
-        self._header = self._begin = ""
-        self._known: dict[str, Entry] = {}
-
-    def entries(self, cells: Sequence[str], header: str) -> list[Entry]:
-        """An entry a cell."""
-        if header != self._header or len(self._known) > _KNOWN_TEXTS:
-            self._header = header
-            self._begin = f"{encode_basestring(header)}: "
-            self._known.clear()
-        known = self._known
-        entries = list(map(known.get, cells))
-        if None in entries:
-            read = self._read
-            for index, entry in enumerate(entries):
-                if entry is None:
-                    cell = cells[index]
-                    entries[index] = known.get(cell) or known.setdefault(cell, read(cell))
-        return entries  # type: ignore[return-value]  # no None is left
-
-    def absent(self) -> Entry:
-        """The entry of a column that the sheet does not have."""
-        return self._read("")
-
-    def _read(self, cell: str) -> Entry:
-        value, finding = self._reader.read_once(self.column, cell or None)
-        plain, clear = self._sealer.parts(self.column, value)
-        is_missing = not has_value(value)
-        return Entry(
-            value,
-            bool(finding) or (is_missing and self.column.is_required),
-            None if plain is None else plain.encode("utf-8", "replace"),
-            self._sealer.clear_text(self.column, value, clear),
-            self._begin + encode_basestring(cell) if cell else None,
-            self.column.semantic_type == "text" and value is not None and _NUMBER.search(value) is not None,
-            is_missing,
-        )
-
-
 class BatchSealer:
     """Judges and seals the batches of one delivery, in any order, household blocks whole."""
 
@@ -163,8 +94,14 @@ class BatchSealer:
         self._tracer = Tracer(contract)
         self._readers = [ColumnReader(column, self.reader, self.sealer) for column in contract.columns]
         self._names = [column.name for column in contract.columns]
+        self._columns = {column.name: column for column in contract.columns}
         self._has_communities = "community_name" in self._names
-        self._finds = [check.find for check in contract.checks.of_row]
+        checks = contract.checks
+        # What the checks of a household read.
+        self._shared = sorted(
+            {name for check in (*checks.of_household, *checks.of_block) for name in check.columns()}
+        )
+        self._checked = {*self._shared, *(name for check in checks.of_row for name in check.columns())}
 
     def seal(self, batch: Batch) -> Sealed:
         """One batch."""
@@ -197,16 +134,19 @@ class BatchSealer:
         lines: list[str],
         result: Sealed,
     ) -> None:
-        warnings = []
         for row in accepted:
             lines.append(self.sealer.raw_line(row))
-            warnings.extend(self.sealer.warning_lines(row))
             self._tracer.add(result.trace, row.source, row.values)
         if self._has_communities:
             result.communities.update(row.values["community_name"] for row in accepted)
+        result.accepted_count += len(accepted)
+        self._note(accepted, quarantined, result)
+
+    def _note(self, accepted: list[AcceptedRow], quarantined: list[QuarantinedRow], result: Sealed) -> None:
+        """What is to be said about rows."""
+        warnings = [line for row in accepted for line in self.sealer.warning_lines(row)]
         result.warnings = _block(warnings)
         result.quarantined = _block([self.sealer.quarantined_line(row) for row in quarantined])
-        result.accepted_count += len(accepted)
         result.quarantined_count += len(quarantined)
         result.footer_count += sum(row.rule == "total_row" for row in quarantined)
         result.warning_count += len(warnings)
@@ -222,7 +162,17 @@ class BatchSealer:
                 [reader.absent()] * count if cells is None else reader.entries(cells, table.headers[name])
             )
         verdicts = self._verdicts(table, columns)
-        kept = [index for index in range(count) if index not in verdicts]
+        kept = list(range(count))
+        judged = [verdict for _, verdict in sorted(verdicts.items(), key=itemgetter(0))]
+        quarantined = [row for row in judged if isinstance(row, QuarantinedRow)]
+        if quarantined:
+            kept = [index for index in kept if not isinstance(verdicts.get(index), QuarantinedRow)]
+        for index, row in verdicts.items():
+            if isinstance(row, AcceptedRow):
+                for reader, column in zip(self._readers, columns, strict=True):
+                    value = row.values[reader.column.name]
+                    if value is not column[index].value:  # taken from elsewhere, or set aside
+                        column[index] = reader.with_value(column[index], value)
         if len(kept) < count:
             columns = [[column[index] for index in kept] for column in columns]
         if kept:
@@ -231,11 +181,8 @@ class BatchSealer:
             position = self._names.index("community_name")
             result.communities.update([entry.value for entry in columns[position]])
         result.accepted_count += len(kept)
-        lines = self._lines(table, kept, columns)
-        judged = [verdict for _, verdict in sorted(verdicts.items(), key=itemgetter(0))]
-        accepted = [row for row in judged if isinstance(row, AcceptedRow)]
-        self._seal_rows(accepted, [row for row in judged if isinstance(row, QuarantinedRow)], lines, result)
-        return lines
+        self._note([row for row in judged if isinstance(row, AcceptedRow)], quarantined, result)
+        return self._lines(table, kept, columns)
 
     def _verdicts(self, table: Table, columns: list[list[Entry]]) -> dict[int, AcceptedRow | QuarantinedRow]:
         """Verdicts on the rows about which there is something to say, or may be, by their index."""
@@ -245,39 +192,41 @@ class BatchSealer:
         by_name = dict(zip(names, columns, strict=True))
         single = self._with_values_elsewhere(table, by_name)
         for column in columns:
-            single.update(
-                [index for index, entry in enumerate(column) if entry.is_faulty or entry.has_number]
-            )
+            single.update([index for index, entry in enumerate(column) if entry.is_odd])
         groups = [[by_name[name] for name in group] for group in self._contract.row_identity]
         for index in range(count):
             if not any(all(not column[index].is_missing for column in group) for group in groups):
                 single.add(index)
-        as_of = self._delivery.snapshot_date
-        values = [
-            dict(zip(names, row, strict=True))
-            for row in zip(*[[entry.value for entry in column] for column in columns], strict=True)
-        ]
-        finds = self._finds
-        for index, row in enumerate(values):
-            if index not in single:
-                for find in finds:
-                    if find(row, as_of) is not None:
-                        single.add(index)
-                        break
-        verdicts = {index: self._judge.judge(table.row(index)) for index in sorted(single)}
-        self._check_households(table, values, verdicts)
+        values = {name: [entry.value for entry in by_name[name]] for name in self._checked}
+        for check in self._contract.checks.of_row:
+            single.update(check.rows_to_look_at(values, self._delivery.snapshot_date))
+        verdicts: dict[int, AcceptedRow | QuarantinedRow] = {}
+        for index in sorted(single):
+            source = table.row(index)
+            for name, cell in source.cells.items():
+                entry = by_name[name][index]
+                self.reader.expect(self._columns[name], str(cell), (entry.value, entry.finding))
+            verdicts[index] = self._judge.judge(source)
+        self.reader.forget()
+        self._check_households(table, by_name, values, verdicts)
         return verdicts
 
     def _check_households(
         self,
         table: Table,
-        values: list[dict[str, Any]],
+        columns: dict[str, list[Entry]],
+        checked: dict[str, list[Any]],
         verdicts: dict[int, AcceptedRow | QuarantinedRow],
     ) -> None:
         checks = self._contract.checks
         is_block = table.block_nos is not None
         if not checks.of_household and not (is_block and checks.of_block):
             return
+        shared = self._shared
+        values = [
+            dict(zip(shared, row, strict=True))
+            for row in zip(*[checked[name] for name in shared], strict=True)
+        ]
         households: dict[int, list[int]] = {}
         for index, household in enumerate(table.block_nos or range(len(values))):
             verdict = verdicts.get(index)
@@ -292,7 +241,9 @@ class BatchSealer:
                 index = members[position]
                 row = verdicts.get(index)
                 if not isinstance(row, AcceptedRow):
-                    row = verdicts[index] = AcceptedRow(table.row(index), values[index])
+                    whole = {name: column[index].value for name, column in columns.items()}
+                    row = verdicts[index] = AcceptedRow(table.row(index), whole)
+                    values[index] = whole
                 self._judge.warn(row, finding, [table.numbers[member] for member in members])
 
     def _with_values_elsewhere(self, table: Table, by_name: dict[str, list[Entry]]) -> set[int]:
@@ -318,15 +269,23 @@ class BatchSealer:
             table.filled.get(name) or table.columns.get(name) or repeat("") for name in tracer.columns
         ]
         contents = list(map(SEPARATOR.join, zip(*cells, strict=False)))
-        names = self._names
-        needed = [(name, columns[names.index(name)]) for name in tracer.value_columns]
-        for row, index in enumerate(kept):
-            tracer.add_content(trace, table.sheet_name, table.numbers[index], contents[index])
-            values = {name: column[row].value for name, column in needed}
-            tracer.add_claims(trace, values, _Cells(table.columns, index))
+        by_name = dict(zip(self._names, columns, strict=True))
+        empty = [""] * len(table.numbers)
+        told = {
+            check.status: table.filled.get(check.status) or table.columns.get(check.status) or empty
+            for check in tracer.checks
+        }
+        tracer.add_all(
+            trace,
+            table.sheet_name,
+            [table.numbers[index] for index in kept],
+            [contents[index] for index in kept],
+            {name: [entry.value for entry in by_name[name]] for name in tracer.value_columns},
+            {name: [cells[index] for index in kept] for name, cells in told.items()},
+        )
 
     def _lines(self, table: Table, kept: list[int], columns: list[list[Entry]]) -> list[str]:
-        """Lines of the rows in which nothing is to be said; `columns` are theirs."""
+        """Lines of the rows that are accepted; `columns` are theirs."""
         if not kept:
             return []
         protector = self._protector
@@ -370,28 +329,21 @@ class BatchSealer:
 
     def _with_ciphertexts(self, column: Column, entries: list[Entry], records: list[bytes]) -> list[str]:
         """The fields of a column whose first one is the ciphertext."""
-        there = [index for index, entry in enumerate(entries) if entry.plain is not None]
+        plains = [entry.plain for entry in entries]
+        there = list(compress(range(len(plains)), [plain is not None for plain in plains]))
         sealed = self._protector.encrypt_all(
-            [entries[index].plain or b"" for index in there], column.name, [records[index] for index in there]
+            [plain for plain in plains if plain is not None],
+            column.name,
+            records if len(there) == len(plains) else [records[index] for index in there],
         )
-        has_more = bool(entries[0].clear)
-        fields = [f"\\N\t{entry.clear}" if has_more else "\\N" for entry in entries]
-        for index, ciphertext in zip(there, sealed, strict=True):
-            fields[index] = f"{ciphertext}\t{entries[index].clear}" if has_more else ciphertext
-        return fields
-
-
-class _Cells:
-    """The cells of one row of a table, as ``repeats`` asks for them."""
-
-    def __init__(self, columns: dict[str, list[str]], index: int) -> None:
-        self._columns = columns
-        self._index = index
-
-    def get(self, name: str) -> str | None:
-        """The cell under a contract column, or None."""
-        column = self._columns.get(name)
-        return (column[self._index] or None) if column else None
+        fields = sealed
+        if len(there) < len(plains):
+            fields = [NULL] * len(plains)
+            for index, ciphertext in zip(there, sealed, strict=True):
+                fields[index] = ciphertext
+        if not entries[0].clear:
+            return fields
+        return [f"{field}\t{entry.clear}" for field, entry in zip(fields, entries, strict=True)]
 
 
 def _block(lines: list[str]) -> bytes:

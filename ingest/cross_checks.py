@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from ingest.normalise.ids import MISSING as MISSING_ID
@@ -67,6 +68,15 @@ class RowCheck(Check):
     def find(self, values: Values, as_of: date) -> Finding | None:
         """What is wrong with one row, or None; `as_of` is the day the delivery speaks of."""
         raise NotImplementedError
+
+    def rows_to_look_at(self, columns: Mapping[str, Sequence[Any]], as_of: date) -> list[int]:
+        """Of many rows, by columns, those in which `find` finds something; it may name others too."""
+        names = self.columns()
+        return [
+            index
+            for index, row in enumerate(zip(*[columns[name] for name in names], strict=True))
+            if self.find(dict(zip(names, row, strict=True)), as_of) is not None
+        ]
 
 
 class GroupCheck(Check):
@@ -164,6 +174,16 @@ class IdFact(RowCheck):
         if stated != getattr(identity, self.fact):
             return Finding(self.rule, self.column)
         return None
+
+    def rows_to_look_at(self, columns: Mapping[str, Sequence[Any]], as_of: date) -> list[int]:
+        """Rows in which both are said and differ."""
+        told = map(attrgetter(self.fact), columns[self.id])  # None unless the id is valid
+        return [
+            index
+            for index, (fact, stated) in enumerate(zip(told, columns[self.column], strict=True))
+            if fact != stated and fact is not None and stated is not None
+            and (self.fact != "sex_code" or stated in _KNOWN_SEXES)
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +363,17 @@ class RelationSex(RowCheck):
         if expected is not None and known and expected not in known:
             return Finding(self.rule, self.relation)
         return None
+
+    def rows_to_look_at(self, columns: Mapping[str, Sequence[Any]], as_of: date) -> list[int]:
+        """Rows whose relation says a sex that id and column do not both say."""
+        expected = list(map(self.sexes.get, columns[self.relation]))
+        of_ids = [identity.sex_code for identity in columns[self.id]]
+        stated = of_ids if self.sex is None else columns[self.sex]
+        return [
+            index
+            for index, (sex, of_id, said) in enumerate(zip(expected, of_ids, stated, strict=True))
+            if sex is not None and (sex != of_id or sex != said)
+        ]
 
 
 # -- of several rows -----------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from ingest.contract import Contract
@@ -81,7 +82,7 @@ class Tracer:
         self.columns = sorted(column.name for column in contract.columns if column.name not in counters)
         self.has_names = contract.column("id_no") is not None and contract.column("person_name") is not None
         self.checks = [check for check in contract.checks.of_delivery if isinstance(check, OneCurrent)]
-        # What `add_claims` reads of a row's values.
+        # What `add_all` reads of a row's values.
         self.value_columns = list(
             dict.fromkeys(
                 [
@@ -99,29 +100,52 @@ class Tracer:
         """One row."""
         cells = source.cells
         content = SEPARATOR.join([cell_text(cells[name]) if name in cells else "" for name in self.columns])
-        self.add_content(trace, source.sheet_name, source.row_number, content)
-        self.add_claims(trace, values, cells)
+        told = {check.status: [cell_text(cells.get(check.status))] for check in self.checks}
+        columns = {name: [values[name]] for name in self.value_columns}
+        self.add_all(trace, source.sheet_name, [source.row_number], [content], columns, told)
 
-    def add_content(self, trace: Trace, sheet_name: str, row_number: int, content: str) -> None:
-        """Where a row stands and its cells as one text."""
-        trace.sheets.append(sheet_name)
-        trace.numbers.append(row_number)
-        trace.contents.append(fingerprint(content))
+    def add_all(
+        self,
+        trace: Trace,
+        sheet_name: str,
+        numbers: Sequence[int],
+        contents: Iterable[str],
+        values: Mapping[str, Sequence[Any]],
+        cells: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Rows of one sheet.
 
-    def add_claims(self, trace: Trace, values: dict[str, Any], cells: Any) -> None:
-        """What a row says of its person."""
+        Args:
+            numbers: Where they stand.
+            contents: The cells of each row as one text.
+            values: What `value_columns` say.
+            cells: What stands in the status columns of the checks; ``""`` is no cell.
+        """
+        trace.sheets.extend([sheet_name] * len(numbers))
+        trace.numbers.extend(numbers)
+        trace.contents.extend(map(fingerprint, contents))
         if self.has_names:
-            identity, key = values["id_no"], values["person_name"].key
-            is_claim = identity.kind == "valid" and key
-            trace.names.keys.append(int(identity.text[:17]) if is_claim else 0)
-            trace.names.told.append(fingerprint(key) if is_claim else 0)
+            pairs = [
+                (int(identity.text[:17]), _name_fingerprint(name.key))
+                if identity.kind == "valid" and name.key
+                else (0, 0)
+                for identity, name in zip(values["id_no"], values["person_name"], strict=True)
+            ]
+            trace.names.keys.extend([key for key, _ in pairs])
+            trace.names.told.extend([told for _, told in pairs])
         for claims, check in zip(trace.current, self.checks, strict=True):
-            identity = values[check.id]
-            is_claim = identity.kind == "valid" and values[check.status] in check.values
-            claims.keys.append(int(identity.text[:17]) if is_claim else 0)
-            claims.told.append(fingerprint(repr(values[check.number])) if is_claim else 0)
-            cell = cells.get(check.status) if is_claim else None
-            claims.cells.append(None if cell is None else cell_text(cell))
+            for identity, status, number, cell in zip(
+                values[check.id], values[check.status], values[check.number], cells[check.status], strict=True
+            ):
+                is_claim = identity.kind == "valid" and status in check.values
+                claims.keys.append(int(identity.text[:17]) if is_claim else 0)
+                claims.told.append(fingerprint(repr(number)) if is_claim else 0)
+                claims.cells.append((cell or None) if is_claim else None)
+
+
+@lru_cache(maxsize=32768)
+def _name_fingerprint(key: str) -> int:
+    return fingerprint(key)
 
 
 class Repeats:

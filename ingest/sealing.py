@@ -52,6 +52,14 @@ def copy_line(values: Iterable[Any]) -> str:
     return "\t".join(map(copy_text, values))
 
 
+def _texts_line(texts: tuple[str | None, ...]) -> str:
+    """The same of texts alone, looked at all at once."""
+    said = "".join(filter(None, texts))
+    if said.isprintable() and "\\" not in said:
+        return "\t".join([NULL if text is None else text for text in texts])
+    return copy_line(texts)
+
+
 def as_json(cells: dict[str, Any]) -> str:
     """Cells by header, as they are kept encrypted."""
     # Surrogates cannot be encoded; they only come from damaged workbooks.
@@ -83,57 +91,40 @@ class RowSealer:
         self, protector: FieldProtector, contract: Contract, delivery_id: int, record_ids: RecordIds
     ) -> None:
         self._protector = protector
-        self._contract = contract
         self._delivery_id = delivery_id
         self._record_ids = record_ids
-        self._sealers: dict[str, Callable[[Any], tuple[str | None, tuple[Any, ...]]]] = {
+        self._sealers: dict[str, Callable[[Any], tuple[str | None, str]]] = {
             "id_no": self._id,
             "disability_certificate": self._certificate,
             "phone": self._phone,
+            "person_name": _name,
+            "address": _address,
+            "date": _date,
         }
+        self._columns = [(column, self.parts_of(column)) for column in contract.columns]
 
-    def parts(self, column: Column, value: Any) -> tuple[str | None, tuple[Any, ...]]:
-        """What a value becomes in raw: the plaintext of its ciphertext, and the columns that stay in clear.
+    def parts_of(self, column: Column) -> Callable[[Any], tuple[str | None, str]]:
+        """What a value of the column becomes in raw: the plaintext of its ciphertext, and its columns in clear for COPY.
 
         The ciphertext is the first column of a type that is encrypted; its plaintext is None when there is no value.
+        The fields are ``""`` when the ciphertext is the only column.
         """
-        sealer = self._sealers.get(column.semantic_type)
-        if sealer is not None:
-            return sealer(value)
-        if column.semantic_type == "person_name":
-            return None, (value.name, value.key, value.pinyin)
-        if column.semantic_type == "address":
-            written, parsed = value
-            return None, (
-                written, parsed.key, parsed.status, parsed.compound, parsed.building, parsed.unit, parsed.room,
-                parsed.community,
-            )  # fmt: skip
-        if column.is_encrypted:
-            return value, ()
-        return None, (value,)
-
-    def clear_text(self, column: Column, value: Any, clear: tuple[Any, ...]) -> str:
-        """The columns of `parts` that stay in clear, as fields for COPY."""
-        if column.semantic_type == "id_no" and value.kind == "valid":
-            # Hexadecimal, digits, stars, a date: nothing to escape.
-            token, masked, kind, birth_date, sex_code, area_code = clear
-            return f"{token}\t{masked}\t{kind}\t{birth_date.isoformat()}\t{sex_code}\t{area_code}"
-        if column.semantic_type == "date":
-            return NULL if value is None else str(value.isoformat())
-        return copy_line(clear)
+        return self._sealers.get(column.semantic_type) or (_encrypted_only if column.is_encrypted else _clear)
 
     def raw_line(self, row: AcceptedRow) -> str:
         """A row for raw."""
         source = row.source
         record = self._record_ids.of(source.sheet_name, source.row_number)
-        sealed: list[Any] = [record, self._delivery_id, source.sheet_name, source.row_number, source.block_no]
-        for column in self._contract.columns:
-            plain, clear = self.parts(column, row.values[column.name])
+        place = (record, self._delivery_id, source.sheet_name, source.row_number, source.block_no)
+        fields = [copy_line(place)]
+        for column, parts in self._columns:
+            plain, clear = parts(row.values[column.name])
             if column.is_encrypted:
-                sealed.append(None if plain is None else self._encrypt(column.name, plain, record))
-            sealed.extend(clear)
-        sealed.append(self._encrypt("row", as_json(source.delivered), record))
-        return copy_line(sealed)
+                fields.append(NULL if plain is None else self._encrypt(column.name, plain, record))
+            if clear:
+                fields.append(clear)
+        fields.append(self._encrypt("row", as_json(source.delivered), record))
+        return "\t".join(fields)
 
     def quarantined_line(self, row: QuarantinedRow) -> str:
         """A row for quarantine."""
@@ -173,34 +164,63 @@ class RowSealer:
     def _encrypt(self, column: str, text: str, record: str) -> str:
         return self._protector.encrypt(text, f"{column}|{record}")
 
-    def _id(self, parsed: Any) -> tuple[str | None, tuple[Any, ...]]:
+    def _id(self, parsed: Any) -> tuple[str | None, str]:
+        text, kind = parsed.text, parsed.kind
+        if kind == "valid":
+            # Hexadecimal, digits, stars, a date: nothing to escape.
+            token = self._protector.token("id_no", text)
+            birth = parsed.birth_date.isoformat()
+            return text, f"{token}\t{mask_id_no(text)}\tvalid\t{birth}\t{parsed.sex_code}\t{parsed.area_code}"
+        if kind == "missing":
+            return None, copy_line((None, None, "missing", None, None, None))
+        others_token = self._protector.token("id_no", text) if kind in _TOKEN_ID_KINDS else None
+        return text, copy_line((others_token, mask_id_no(text), kind, None, None, None))
+
+    def _certificate(self, parsed: Any) -> tuple[str | None, str]:
         if parsed.kind == "missing":
-            return None, (None, None, "missing", None, None, None)
-        return parsed.text, (
-            self._protector.token("id_no", parsed.text) if parsed.kind in _TOKEN_ID_KINDS else None,
-            mask_id_no(parsed.text),
-            parsed.kind,
-            parsed.birth_date,
-            parsed.sex_code,
-            parsed.area_code,
+            return None, copy_line((None, None, "missing", None, None))
+        return parsed.text, copy_line(
+            (
+                self._protector.token("disability_certificate", parsed.text)
+                if parsed.kind == "valid"
+                else None,
+                mask_id_no(parsed.text),
+                parsed.kind,
+                parsed.category_code,
+                parsed.level_code,
+            )
         )
 
-    def _certificate(self, parsed: Any) -> tuple[str | None, tuple[Any, ...]]:
-        if parsed.kind == "missing":
-            return None, (None, None, "missing", None, None)
-        return parsed.text, (
-            self._protector.token("disability_certificate", parsed.text) if parsed.kind == "valid" else None,
-            mask_id_no(parsed.text),
-            parsed.kind,
-            parsed.category_code,
-            parsed.level_code,
-        )
+    def _phone(self, parsed: Any) -> tuple[str | None, str]:
+        text, kind = parsed.text, parsed.kind
+        if kind in _TOKEN_PHONE_KINDS:
+            return text, f"{self._protector.token('phone', text)}\t{mask_phone(text)}\t{kind}"
+        if kind == "missing":
+            return None, copy_line((None, None, "missing"))
+        return text, copy_line((None, mask_phone(text), kind))
 
-    def _phone(self, parsed: Any) -> tuple[str | None, tuple[Any, ...]]:
-        if parsed.kind == "missing":
-            return None, (None, None, "missing")
-        return parsed.text, (
-            self._protector.token("phone", parsed.text) if parsed.kind in _TOKEN_PHONE_KINDS else None,
-            mask_phone(parsed.text),
-            parsed.kind,
+
+def _encrypted_only(value: Any) -> tuple[str | None, str]:
+    return value, ""
+
+
+def _clear(value: Any) -> tuple[None, str]:
+    return None, copy_text(value)
+
+
+def _name(parsed: Any) -> tuple[None, str]:
+    return None, _texts_line((parsed.name, parsed.key, parsed.pinyin))
+
+
+def _address(value: Any) -> tuple[None, str]:
+    written, parsed = value
+    return None, _texts_line(
+        (
+            written, parsed.key, parsed.status, parsed.compound, parsed.building, parsed.unit, parsed.room,
+            parsed.community,
         )
+    )  # fmt: skip
+
+
+def _date(value: date | None) -> tuple[None, str]:
+    return None, NULL if value is None else value.isoformat()

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from ingest.addresses.door import MISSING as NO_ADDRESS
-from ingest.addresses.door import ParsedAddress
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
+from ingest.addresses.neighbours import Neighbours
 from ingest.addresses.parser import parse_address
 from ingest.contract import Column
 from ingest.normalise import dates, ids, names, phones
@@ -46,8 +45,6 @@ _FALSE: Final = frozenset(
 )
 # Columns that are numbers themselves: 签约编号, 低保证号, 家庭ID.
 _NUMBER_COLUMNS: Final = ("_no", "_id")
-# An address whose end is the number of a flat; not behind a floor, which must fit the number.
-_FLAT: Final = re.compile(r"(?a)([^层楼]*[^\d层楼])([1-9]\d{2,3})(室?)")
 # Longer than any value of a type that has a shape; what is looked for in one must not take its time from a cell made for
 # it (reliability.md B39). Texts may be as long as a spreadsheet's cell; names see to it themselves (``normalise.names``).
 _LONGEST_VALUE: Final = 2_000
@@ -55,7 +52,6 @@ _LONGEST_TEXT: Final = 32_767
 _LONGEST: Final = {
     "text": _LONGEST_TEXT, "protected_text": _LONGEST_TEXT, "diagnosis": _LONGEST_TEXT, "person_name": 1 << 30,
 }  # fmt: skip
-_KNOWN_FLATS: Final = 50_000
 _INTEGER: Final = re.compile(r"(?a)([+-]?\d{1,9})(?:\.0*)?(?:人|口|户|件|分|个|次|元)?")
 _AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)(万)?(?:元|元/月|元整|块)?")
 
@@ -76,7 +72,7 @@ class CellReader:
         self._rounded_ids = rounded_ids
         # Lists repeat themselves (codes, communities, the family's address): every text of a column is read once.
         self._known: defaultdict[str, dict[str, Read]] = defaultdict(dict)
-        self._flats: dict[tuple[str, int, str], ParsedAddress] = {}
+        self._neighbours = Neighbours(gazetteer)
         self._readers: dict[str, Callable[[Column, Cell], Read]] = {
             "text": self._text,
             "person_name": self._name,
@@ -108,9 +104,32 @@ class CellReader:
             found = known[cell] = self._read_text(column, cell)
         return found
 
-    def read_once(self, column: Column, cell: str | None) -> Read:
-        """The same of a text cell that the caller will not ask for again: nothing is remembered."""
-        return (MISSING.get(column.semantic_type), None) if cell is None else self._read_text(column, cell)
+    def read_all(self, column: Column, cells: Sequence[str]) -> list[Read]:
+        """The same of many different text cells that the caller will not ask for again: nothing is remembered."""
+        if column.semantic_type == "person_name":
+            known = names.parse_plain_names(cells)
+            return [
+                (name, None) if name is not None else self._read_cell(column, cell)
+                for cell, name in zip(cells, known, strict=True)
+            ]
+        if column.semantic_type == "id_no" and not self._rounded_ids:
+            parsed = ids.parse_right_ids(cells, self._arrival)
+            return [
+                (one, one.finding) if one is not None else self._read_cell(column, cell)
+                for cell, one in zip(cells, parsed, strict=True)
+            ]
+        return [self._read_cell(column, cell) for cell in cells]
+
+    def expect(self, column: Column, cell: str, read: Read) -> None:
+        """This is what `read` would make of the cell, and is asked for next."""
+        self._known[column.name][cell] = read
+
+    def forget(self) -> None:
+        """Forget the cells that were read."""
+        self._known.clear()
+
+    def _read_cell(self, column: Column, cell: str) -> Read:
+        return self._read_text(column, cell) if cell else (MISSING.get(column.semantic_type), None)
 
     def _read_text(self, column: Column, cell: str) -> Read:
         if "#" in cell and cell.strip().upper() in SPREADSHEET_ERRORS:
@@ -175,17 +194,12 @@ class CellReader:
 
     def _address(self, column: Column, cell: Cell) -> Read:
         text = cell_text(cell)
-        # Neighbours differ in the number of their flat alone, and a room of three or four digits is read like any other.
-        flat = _FLAT.fullmatch(text)
-        shape = (flat[1], len(flat[2]), flat[3]) if flat else None
-        if shape is not None and flat is not None and (neighbour := self._flats.get(shape)) is not None:
-            parsed = replace(neighbour, room=flat[2])
-            return (printable(text).strip(), parsed), None
+        parsed, like_others = self._neighbours.find(text)
+        if parsed is not None:
+            return (text.strip(), parsed), None  # ideographs, digits and spaces are printable
         (written, parsed), finding = self._read_address(text)
-        if shape is not None and flat is not None and finding is None and parsed.room == flat[2]:
-            if len(self._flats) >= _KNOWN_FLATS:
-                self._flats.clear()
-            self._flats[shape] = parsed
+        if like_others is not None and finding is None and written is not None:
+            self._neighbours.learn(like_others, parsed)
         return (written, parsed), finding
 
     def _read_address(self, text: str) -> Read:

@@ -29,8 +29,10 @@ _TIME: Final = re.compile(
     re.IGNORECASE,
 )
 _YMD: Final = re.compile(r"(?a)(\d{4})[-/.年_](\d{1,2})[-/.月_](\d{1,2})[日号.]?")
-# Not with a day 0 behind a point, which a number cell makes of a month.
-_PLAIN: Final = re.compile(r"(?a)(\d{4})[-/.](\d{1,2})[-/.](\d{2}|[1-9])")
+# As nearly all are written. Not with a day 0 behind a point, which a number cell makes of a month.
+_PLAIN: Final = re.compile(
+    r"(?a)(\d{4})(?:[-/.](\d{1,2})[-/.](\d{2}|[1-9])(?: 0?0:00(?::00)?)?|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))"
+)
 _YM: Final = re.compile(r"(?a)(\d{4})[-/.年_](\d{1,2})月?[.]?")
 _COMPACT: Final = re.compile(r"(?a)(\d{4})(\d{2})(\d{2})")
 _COMPACT_MONTH: Final = re.compile(r"(?a)(\d{4})(\d{2})")
@@ -56,8 +58,9 @@ class ParsedDate:
 
 def parse_date(text: str) -> ParsedDate:
     """Parse the text of a date cell."""
-    if found := _PLAIN.fullmatch(text):  # as nearly all are written
-        return _day(int(found[1]), int(found[2]), int(found[3]))
+    if found := _PLAIN.fullmatch(text):
+        year, month, day, *others = found.groups()
+        return _day(int(year), int(month or others[0] or others[2]), int(day or others[1] or others[3]))
     return _parse_written(text)
 
 

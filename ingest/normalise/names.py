@@ -7,6 +7,7 @@ since 於 and 于, 昇 and 升 are different legal names.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
@@ -84,15 +85,32 @@ def parse_name(text: str) -> ParsedName:
     """Parse the text of a name cell. Longer than any name: something else, whatever it is (reliability.md B39)."""
     if len(text) > _LONGEST_NAME:
         return ParsedName(None, None, None, "name_of_another_column", is_usable=False)
-    if (
-        _PLAIN.fullmatch(text)  # as nearly all are written; nothing to fold
+    return _parse_plain((text,))[0] if _is_plain(text) else _parse_written(text)
+
+
+def parse_plain_names(texts: Sequence[str]) -> list[ParsedName | None]:
+    """What :func:`parse_name` makes of the texts that are plain names, as nearly all are; None for all others."""
+    plain = [text for text in texts if _is_plain(text)]
+    parsed = dict(zip(plain, _parse_plain(plain), strict=True))
+    return [parsed.get(text) for text in texts]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether there is nothing to fold, to leave out or to say."""
+    return (
+        len(text) <= _LONGEST_NAME
+        and _PLAIN.fullmatch(text) is not None
         and not is_null_name(text)
         and not looks_like_mojibake(text)
         and not _NOTES.search(text)
-    ):
-        key = _simplifier().convert(text.translate(_VARIANTS)).translate(_VARIANTS)
-        return ParsedName(text, key, pinyin_of(key))
-    return _parse_written(text)
+    )
+
+
+def _parse_plain(texts: Sequence[str]) -> list[ParsedName]:
+    # One call for all: OpenCC knows no word with a line break in it.
+    converted = _simplifier().convert("\n".join(texts).translate(_VARIANTS)).translate(_VARIANTS)
+    keys = converted.split("\n") if texts else []
+    return [ParsedName(text, key, pinyin_of(key)) for text, key in zip(texts, keys, strict=True)]
 
 
 @lru_cache(maxsize=16384)
@@ -124,7 +142,7 @@ def name_key(text: str) -> str:
     return _simplifier().convert(key.translate(_VARIANTS)).translate(_VARIANTS)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def pinyin_of(key: str) -> str:
     """Pinyin of a name key without tones, syllables separated by spaces; surnames by their own readings."""
     if key[:2] in _DOUBLE_SURNAME_READINGS and len(key) > 2:
@@ -133,32 +151,50 @@ def pinyin_of(key: str) -> str:
         head, rest = _SURNAME_READINGS[key[0]], key[1:]
     else:
         head, rest = "", key
-    return " ".join([*([head] if head else []), *(syllable.lower() for syllable in _syllables(rest))])
+    return f"{head} {_syllables(rest)}" if head else _syllables(rest)
 
 
-def _syllables(text: str) -> list[str]:
+def _syllables(text: str) -> str:
     """What pypinyin reads; character by character, each looked up once, where it knows no word inside the text."""
+    if not text or len(text) > _LONGEST_NAME or not _HAN.fullmatch(text) or _begins_with_word(text):
+        return _read_by_pypinyin(text)
+    # Given names repeat: what stands behind the first character is remembered.
+    rest = _rest_without_words(text[1:])
+    if rest is None:
+        return _read_by_pypinyin(text)
+    return f"{_syllable(text[0])} {rest}" if rest else _syllable(text[0])
+
+
+@lru_cache(maxsize=32768)
+def _rest_without_words(text: str) -> str | None:
+    """The syllables of characters that form no word; None when they do."""
+    if any(_begins_with_word(text[begin:]) for begin in range(len(text) - 1)):
+        return None
+    return " ".join(map(_syllable, text))
+
+
+def _begins_with_word(text: str) -> bool:
+    words = _words()
+    return any(text[:end] in words for end in range(2, len(text) + 1))
+
+
+@cache
+def _words() -> Collection[str]:
+    """The words that pypinyin knows."""
     from pypinyin.constants import PHRASES_DICT
 
-    ends = range(2, len(text) + 1)
-    if (
-        len(text) > _LONGEST_NAME
-        or not _HAN.fullmatch(text)
-        or any(text[begin:end] in PHRASES_DICT for end in ends for begin in range(end - 1))
-    ):
-        return _read_by_pypinyin(text)
-    return [_syllable(character) for character in text]
+    return PHRASES_DICT.keys()
 
 
 @lru_cache(maxsize=16384)
 def _syllable(character: str) -> str:
-    return _read_by_pypinyin(character)[0]
+    return _read_by_pypinyin(character)
 
 
-def _read_by_pypinyin(text: str) -> list[str]:
+def _read_by_pypinyin(text: str) -> str:
     from pypinyin import Style, lazy_pinyin
 
-    return lazy_pinyin(text, style=Style.NORMAL, v_to_u=False)
+    return " ".join(syllable.lower() for syllable in lazy_pinyin(text, style=Style.NORMAL, v_to_u=False))
 
 
 def simplified(text: str) -> str:
