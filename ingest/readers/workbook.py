@@ -144,7 +144,11 @@ def _rows(
     gc.disable()
     try:
         for number, raw in enumerate(raw_rows, start=1):
-            cells = tuple([value if value.__class__ in _PLAIN else as_cell(value) for value in raw])
+            cells = (
+                tuple(raw)
+                if _PLAIN.issuperset(map(type, raw))
+                else tuple([value if type(value) in _PLAIN else as_cell(value) for value in raw])
+            )
             if padding:
                 cells = padding + cells
             if number in patched_rows:

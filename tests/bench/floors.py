@@ -9,6 +9,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.sql import SQL, Identifier
@@ -61,9 +62,10 @@ def copy_in(engine: Engine, schema: str, table: str, rows: bytes) -> int:
         return int(cursor.rowcount)
 
 
-def copy_text(engine: Engine, content: bytes, encoding: str) -> int:
+def copy_text(engine: Engine, path: Path, encoding: str) -> int:
     """COPY the bytes of a csv file as they are into a table of text columns, in one transaction; its data rows."""
-    header = next(csv.reader(io.StringIO(content[: content.index(b"\n")].decode(encoding))))
+    with path.open(encoding=encoding, newline="") as file:
+        header = next(csv.reader(file))
     table = Identifier(SCHEMA, "csv_text")
     columns = SQL(", ").join(SQL("{} text").format(Identifier(f"c{place}")) for place in range(len(header)))
     with engine.begin() as connection:
@@ -72,9 +74,10 @@ def copy_text(engine: Engine, content: bytes, encoding: str) -> int:
         cursor.execute(SQL("drop table if exists {}").format(table))
         cursor.execute(SQL("create table {} ({})").format(table, columns))
         cursor.execute(SQL("set local client_encoding to {}").format(encoding))
-        with cursor.copy(SQL("copy {} from stdin (format csv, header true)").format(table)) as copy:
-            for begin in range(0, len(content), _BLOCK):
-                copy.write(content[begin : begin + _BLOCK])
+        copying = cursor.copy(SQL("copy {} from stdin (format csv, header true)").format(table))
+        with copying as copy, path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                copy.write(block)
         count = int(cursor.rowcount)
         cursor.execute(SQL("set local client_encoding to utf8"))
         cursor.execute(SQL("drop table {}").format(table))
