@@ -11,10 +11,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infra.clock import BUSINESS_ZONE
-from ingest.readers.sheet import Cell
+from ingest.readers.sheet import LONGEST_CELL, Cell
 
-# Longer than any remark somebody typed, and three times what a spreadsheet's cell can hold.
-LONGEST_CELL: Final = 100_000
 # Bytes say nothing readable: the reader notes them as any other lost character.
 _BYTES: Final = "\ufffd"
 

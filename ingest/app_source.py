@@ -23,7 +23,6 @@ from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from infra.settings import Settings
 from ingest import app_state, ledger
-from ingest.app_cells import LONGEST_CELL
 from ingest.app_mapping import AppList, load_app_lists
 from ingest.app_reading import AppDatabase, AppRow, AppTable, AppUnreachable, Extent, changed_schema, retyped
 from ingest.app_state import Progress
@@ -36,7 +35,7 @@ from ingest.ledger import DeliveryOutcome, Entry
 from ingest.parser_client import program_fault
 from ingest.partitions import lock_list
 from ingest.raw_tables import ensure_raw_tables
-from ingest.readers.sheet import Cell, UnreadableFile
+from ingest.readers.sheet import LONGEST_CELL, Cell, UnreadableFile
 from ingest.sealing_pool import SealingFault, SealingPool
 from ingest.snapshot_dates import SnapshotDate
 

@@ -27,7 +27,7 @@ from ingest.layout import (
 )
 from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.delimited import StreamedRows
-from ingest.readers.sheet import Cell, Row, is_blank
+from ingest.readers.sheet import LONGEST_CELL, Cell, Row, is_blank
 
 BATCH_ROWS: Final = 1000
 _SPACES: Final = " \t\r\n\u3000\u00a0\ufeff\u200b"  # as ``layout`` has it
@@ -215,7 +215,9 @@ class _Shape:
 
     @staticmethod
     def _is_plain(distinct: set[str]) -> bool:
-        """Whether no cell is white space only, or says "same as above"."""
+        """Whether no cell is white space only, says "same as above" or is beyond all measure."""
+        if max(map(len, distinct)) > LONGEST_CELL:
+            return False
         for cell in distinct:
             if cell and cell[0] in _BEGINNINGS and (not cell.strip(_SPACES) or is_ditto(fold(cell))):
                 return False

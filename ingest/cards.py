@@ -16,7 +16,7 @@ from ingest.headers import Header, HeaderMatch, normalise_header, read_label
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, without_spaces
-from ingest.readers.sheet import Cell, Row, Sheet, UnreadableFile
+from ingest.readers.sheet import LONGEST_CELL, Cell, Row, Sheet, UnreadableFile
 
 if TYPE_CHECKING:
     from ingest.contract import Contract
@@ -340,7 +340,9 @@ def _is_end(cells: Sequence[Cell]) -> bool:
 
 
 def _label_text(cell: Cell) -> str:
-    return without_spaces(fold(cell)) if isinstance(cell, str) else ""
+    if not isinstance(cell, str) or len(cell) > LONGEST_CELL:
+        return ""
+    return without_spaces(fold(cell))
 
 
 def _folded(cells: Sequence[Cell]) -> str:

@@ -64,6 +64,7 @@ class HeaderMatch:
 
 
 _WIDEST_HEADER: Final = 1_000  # a text file may have a million columns; nobody's list does
+_LONGEST_TITLE: Final = 2_000  # characters, with all that is explained in brackets
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,8 @@ def _alias_ranks(contract: Contract) -> dict[str, tuple[str, int]]:
 
 
 def _text(cell: Cell) -> str:
-    return fold(cell) if isinstance(cell, str) else ""
+    # What is longer is no title of a column; of what is asked of titles, all is asked again for each contract.
+    return fold(cell[:_LONGEST_TITLE]) if isinstance(cell, str) else ""
 
 
 def _trimmed(cells: Sequence[Cell]) -> Sequence[Cell]:

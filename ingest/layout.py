@@ -19,7 +19,7 @@ from ingest.headers import Header, missing_columns, normalise_header
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_spaces
-from ingest.readers.sheet import Cell, Content, Row, Sheet, UnreadableFile, is_blank
+from ingest.readers.sheet import LONGEST_CELL, Cell, Content, Row, Sheet, UnreadableFile, is_blank
 from ingest.sheets import tables_of, with_communities
 from ingest.template_marks import is_own_sheet
 
@@ -179,6 +179,9 @@ class TableRows:
 
     def place(self, row: Row) -> SourceRow | None:
         """The source row; None for a repeated header."""
+        too_long = [place for place, cell in enumerate(row.cells) if _is_too_long(cell)]
+        if too_long:
+            return self._place_unreadable(row, too_long)
         if is_repeated_header(row.cells, self._header):
             self._tables.repeated_headers += 1
             return None
@@ -204,6 +207,19 @@ class TableRows:
                 source.cells["community_name"] = self.community
             self._tables.blocks.place(source)
             self._above = source.cells
+        return source
+
+    def _place_unreadable(self, row: Row, too_long: list[int]) -> SourceRow:
+        """A row with cells beyond all measure: its household goes on below it, with what its other cells say."""
+        self._count += 1
+        source = _source_row(row, self._sheet, self.positions, self.headers)
+        source.fault = "cell_too_long"
+        for name, position in self.positions.items():
+            if position in too_long:
+                source.fault_column = source.fault_column or name
+                source.cells.pop(name)
+        self._tables.blocks.place(source)
+        self._above = source.cells
         return source
 
     def pass_over(self, count: int, above: dict[str, Cell]) -> None:
@@ -260,6 +276,10 @@ def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict
     )
 
 
+def _is_too_long(cell: Cell) -> bool:
+    return isinstance(cell, str) and len(cell) > LONGEST_CELL
+
+
 def _is_empty(cell: Cell) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip(" \t\r\n\u3000\u00a0\ufeff\u200b"))
 
@@ -293,7 +313,9 @@ def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tup
     values: dict[tuple[int, int], Cell] = {}
     for position, first, last in sheet.vertical_merges:
         row = by_number.get(first)
-        if position in fillable and row is not None and position < len(row.cells):
+        if position not in fillable or row is None or position >= len(row.cells):
+            continue
+        if not _is_too_long(row.cells[position]):
             for number in range(first + 1, last + 1):
                 values[position, number] = row.cells[position]
     return values

@@ -208,7 +208,7 @@ class RowJudge:
     def judge(self, source: SourceRow) -> AcceptedRow | QuarantinedRow:
         """One row by itself."""
         if source.fault:
-            return self._quarantine(source, source.fault)
+            return self._quarantine(source, source.fault, self._columns.get(source.fault_column or ""))
         if self._missing:
             return self._quarantine(source, "required_column_missing", self._missing[0])
         row = AcceptedRow(source, {})

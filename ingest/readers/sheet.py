@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 # What one cell may hold. Numbers of a spreadsheet stay numbers, so that an id in a number cell shows as one.
 Cell = str | int | float | bool | date | datetime | None
 
+# Longer than any remark somebody typed, and three times what a spreadsheet's cell can hold: such a cell condemns its row.
+LONGEST_CELL: Final = 100_000
 _WHITE_SPACE = " \t\r\n\u3000\u00a0\ufeff\u200b"
 
 

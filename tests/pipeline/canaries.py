@@ -162,6 +162,7 @@ def _register_rows(c: Canaries) -> list[list[object]]:
         # Rows that are quarantined.
         row(name=c.id()),
         row(name=c.phone()),
+        row(health=c.text() + "长" * 100_000),
         row(name="\ue001" + c.text(), id=""),
         [*row(), c.id(), c.text()],
         row(name="", id=""),

@@ -482,8 +482,7 @@ def test_the_canaries_went_all_the_way(troubled):
 def test_every_kind_of_verdict_on_a_row_was_provoked(troubled):
     warned = {rule for (rule,) in troubled.home.rows("select distinct rule from ops.row_warning")}
     quarantined = {rule for (rule,) in troubled.home.rows("select distinct rule from ops.quarantined_row")}
-    # Cells that long come from the visit app only (test_ingest_app_faults).
-    assert quarantined == set(QUARANTINE_RULES) - {"cell_too_long"}
+    assert quarantined == set(QUARANTINE_RULES)
     assert warned >= {
         "id_checksum_wrong", "id_birth_date_impossible", "id_area_unknown", "id_masked", "id_stored_as_number", "id_wrong_length",
         "id_several_numbers", "id_with_other_text", "id_no_number", "id_of_15_digits", "id_is_certificate",

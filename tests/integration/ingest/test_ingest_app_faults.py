@@ -64,7 +64,7 @@ def test_rows_of_a_refused_pull_come_again_with_what_was_mended(app, pull, ask, 
         )
     held = deliveries_of(pull(PULLED + timedelta(hours=1)))["visit"]
     assert (held.status, held.reason_code, held.quarantined_count) == ("held", "too_many_quarantined", 5)
-    assert ask("select distinct rule, column_name from ops.quarantined_row") == [("cell_too_long", None)]
+    assert ask("select distinct rule, column_name from ops.quarantined_row") == [("cell_too_long", "remark")]
     refuse_held(warehouse.engine, held.delivery_id, "测试员", "备注里有附件")
     assert deliveries_of(pull(PULLED + timedelta(hours=2))) == {}
     app.do(

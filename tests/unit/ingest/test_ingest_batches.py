@@ -164,6 +164,39 @@ def test_a_large_file_is_judged_and_sealed_like_its_rows_one_by_one(protector, c
     assert one.notes == other.notes
 
 
+@pytest.mark.parametrize(
+    ("code", "index", "position"),
+    [
+        ("disabled", 1500, 6),
+        ("disabled", 1999, 9),
+        ("household_register", 1500, 2),  # of the head's row, which members' rows are filled down from
+        ("household_register", 1501, 0),
+        ("household_register", 1502, 9),  # under a header that the contract does not know
+    ],
+)
+def test_b39_a_cell_beyond_all_measure_takes_its_row_out_of_the_fast_way(protector, code, index, position):
+    header, row = LISTS[code]
+    lines = [row(number) for number in range(3000)]
+    lines[index][position] = "长" * 100_000
+    contract = CONTRACTS[code]
+
+    def batches():
+        return list(batches_of(choose_tables(streamed(as_bytes([header, *lines])), contract), contract))
+
+    assert all(isinstance(batch, Table) for batch in batches()), "so long is allowed"
+    lines[index][position] += "长"
+    found = batches()
+    (rows,) = [batch for batch in found if not isinstance(batch, Table)]
+    (faulty,) = [source for source in rows if source.fault]
+    name = next((column.name for column in contract.columns if column.header == header[position]), None)
+    assert (faulty.fault, faulty.fault_column, faulty.row_number) == ("cell_too_long", name, index + 2)
+    layout = choose_tables(read_delimited(as_bytes([header, *lines])), contract)
+    by_row = [list(source_rows(layout, contract))]
+    in_batches = [unpacked(packed(batch)) for batch in found]
+    assert sealed(protector, contract, by_row) == (fast := sealed(protector, contract, in_batches))
+    assert fast[1][:2] == [2999, 1]
+
+
 @pytest.mark.parametrize("code", sorted(LISTS))
 def test_a_clean_file_is_tables_and_never_cuts_a_household(code):
     header, row = LISTS[code]

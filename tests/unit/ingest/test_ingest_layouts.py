@@ -182,6 +182,47 @@ def test_ticked_options(written, chosen):
     assert chosen_options(written) == chosen
 
 
+class TestCellsTooLong:
+    """B39: such a cell condemns its row; its household goes on below it."""
+
+    LONG = "长" * 100_001
+
+    def test_a_card_that_says_one_is_quarantined_and_the_next_one_is_read(self):
+        rows = [
+            *card("WJ01", "近江社区", self.LONG, FIRST),
+            *card("WJ02", "近江社区", "清水苑2幢1单元101室", SECOND),
+        ]
+        sheet = Sheet("", [Row(number, cells) for number, cells in enumerate(rows, start=1)])
+        layout = choose_tables(Content([sheet], {}), REGISTER)
+        found = list(source_rows(layout, REGISTER))
+        assert [(row.fault, row.fault_column) for row in found] == [
+            ("cell_too_long", "address"),
+            ("cell_too_long", "address"),
+            (None, None),
+        ]
+        assert values(found, "person_name", "source_household_no") == [("赵三", "WJ02")]
+
+    def test_members_below_the_heads_row_stay_in_its_household(self):
+        head = ["WJ02", "近江社区", self.LONG, "李二", "110105195001010029", "户主"]
+        rows = [HEADER, MEMBER, head, ["", "", "", "李三", "110105196001010016", "子"]]
+        sheet = Sheet("", [Row(number, tuple(cells)) for number, cells in enumerate(rows, start=1)])
+        found = list(source_rows(choose_tables(Content([sheet], {}), REGISTER), REGISTER))
+        assert [row.fault for row in found] == [None, "cell_too_long", None]
+        assert values(found[2:], "source_household_no", "community_name", "address") == [("WJ02", "近江社区", None)]
+        assert found[1].delivered["家庭住址"] == self.LONG
+
+    def test_what_is_merged_over_several_rows_condemns_the_row_it_stands_in(self):
+        rows = [HEADER, ["WJ02", "近江社区", self.LONG, "李二", "110105195001010029", "户主"]]
+        rows.append(["WJ02", None, None, "李三", "110105196001010016", "子"])
+        sheet = Sheet(
+            "",
+            [Row(number, tuple(cells)) for number, cells in enumerate(rows, start=1)],
+            vertical_merges=((2, 2, 3),),
+        )
+        found = list(source_rows(choose_tables(Content([sheet], {}), REGISTER), REGISTER))
+        assert [row.fault for row in found] == ["cell_too_long", None]
+
+
 class TestHeaders:
     def test_three_header_rows_with_merges(self):
         lines = [

@@ -5,6 +5,7 @@ dropped for a typing error) says otherwise than reliability.md, that rule is wha
 """
 
 import io
+import re
 import resource
 import subprocess
 import sys
@@ -324,6 +325,66 @@ def test_b39_a_cell_beyond_all_measure_is_refused():
         outcome(make.csv_file([*ROWS, make.person(11, 备注="字" * 1_100_000)]), "名册.csv")
         == "broken_quoting"
     )
+
+
+LONG = "长" * 100_001
+
+
+def long_cell(ref, text):
+    """The good workbook with a text that Excel itself could not have put into a cell."""
+    item = f'<c r="{ref}" t="inlineStr"><is><t>{text}</t></is></c>'.encode()
+    with zipfile.ZipFile(io.BytesIO(GOOD)) as archive:
+        cell = re.search(rb'<c r="%s"[^>]*?(/>|>.*?</c>)' % ref.encode(), archive.read(make.SHEET))[0]
+    return make.rezipped(GOOD, replace=[(make.SHEET, cell, item)])
+
+
+def register_with(text):
+    return [*ROWS[:5], make.person(5, 备注=text), *ROWS[6:]]
+
+
+@pytest.mark.parametrize(
+    ("name", "build"),
+    [
+        ("名册.csv", lambda text: make.csv_file(register_with(text))),
+        ("名册.txt", lambda text: make.csv_file(register_with(text), "gb18030", "\t")),
+        ("名册.xlsx", lambda text: long_cell("C6", text)),
+        ("名册.xlsx", lambda text: make.with_shared_strings(long_cell("C6", text))),
+        ("名册.xls", lambda text: make.html_file(register_with(text))),
+        ("名册.xls", lambda text: make.xml_file(register_with(text))),
+    ],
+)
+def test_b39_a_cell_longer_than_any_remark_condemns_its_row_and_no_other(name, build):
+    assert outcome(build(LONG), name)[:2] == (9, ["cell_too_long"])
+    assert outcome(build(LONG[:-1]), name)[:2] == (10, [])
+
+
+def test_b39_the_longest_cell_of_an_old_workbook_is_no_longer_than_allowed():
+    # The format counts a text's characters in 16 bits.
+    assert outcome(make.xls_file(register_with("长" * 32_767)), "名册.xls")[:2] == (10, [])
+    with pytest.raises(Exception, match="String longer than 32767"):
+        make.xls_file(register_with("长" * 32_768))
+
+
+@pytest.mark.parametrize(
+    "text", ["表(" * 100_000, "(" * 200_000, "备注：" + LONG, "□自有☑租赁" * 30_000, "1" * 200_000]
+)
+def test_b39_a_cell_beyond_all_measure_costs_no_time_wherever_it_stands(text):
+    started = time.monotonic()
+    for rows in (
+        [[text], *ROWS],
+        [ROWS[0], [text, "合计"], *ROWS[1:]],
+        [*ROWS, [text]],
+        [
+            ["家庭信息登记表"],
+            ["家庭编号", "WJ01"],
+            [text],
+            ["家庭住址", text],
+            ["姓名", "张一", text],
+            ["身份证号", text],
+        ],
+    ):
+        assert outcome(make.csv_file(rows), "名册.csv")
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize(
