@@ -2,6 +2,12 @@
 
 The records of the workbook stream ([MS-XLS] 2.1.4) are walked once before the parser sees them: for a password, for
 macros, for cells that lie too far apart, and for error cells, which calamine gives as empty cells.
+
+Formulas without a value (B17): unlike xlsx, the format cannot say that a formula was never calculated; its record always
+holds a value, and libraries that do not calculate write an empty text (xlwt) or 0 (POI). So it is told where it can be: in
+a workbook that no office program has saved (these write a summary of the document into the container) and in which no
+formula has another value, they count as not calculated, as in xlsx. Where an office program had the file in its hands, all
+of its formulas at 0 are noted and believed.
 """
 
 from __future__ import annotations
@@ -11,7 +17,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ingest.readers.package import MAX_COLUMNS, MAX_RECTANGLE, damaged
+from ingest.readers.package import FORMULA_WITHOUT_VALUE, MAX_COLUMNS, MAX_RECTANGLE, damaged
 from ingest.readers.passwords import open_encrypted
 from ingest.readers.sheet import Content, UnreadableFile
 from ingest.readers.workbook import (
@@ -23,6 +29,7 @@ from ingest.readers.workbook import (
 )
 
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_SUMMARY: Final = "\x05SummaryInformation"
 _BOF, _EOF, _FILEPASS = 0x0809, 0x000A, 0x002F
 _FORMULA, _BOOLERR, _ROW = 0x0006, 0x0205, 0x0208
 # Records that begin with row, column and format and hold one cell: RK, NUMBER, LABEL, LABELSST, BOOLERR, FORMULA, RSTRING.
@@ -41,6 +48,11 @@ class _Substream:
     rows: int = 0
     columns: int = 0
     errors: dict[tuple[int, int], str] = field(default_factory=dict)
+    empty_texts: set[tuple[int, int]] = field(default_factory=set)  # formulas whose value is one
+    zeros: set[tuple[int, int]] = field(
+        default_factory=set
+    )  # formulas at 0 that are to be calculated on opening
+    has_calculated: bool = False  # there are formulas with any other value
     has_hidden: bool = False
 
 
@@ -74,23 +86,31 @@ def read_ole(content: bytes, password: str | None) -> Content:
         opened_streams = _streams(opened) or {}
         book = opened_streams.get("Workbook") or opened_streams.get("Book") or b""
         content = opened
-    return _read_xls(content, book)
+    return _read_xls(content, book, is_by_office=_SUMMARY in names)
 
 
-def _read_xls(content: bytes, book: bytes) -> Content:
+def _read_xls(content: bytes, book: bytes, *, is_by_office: bool) -> Content:
     substreams = _walk(book)
     if any(part.rows * part.columns > MAX_RECTANGLE or part.columns > MAX_COLUMNS for part in substreams):
         raise UnreadableFile(
             "cells_too_far",
             "工作表在很远的位置有孤立的单元格，旧版 .xls 无法安全读取。请删去表格以外的内容，另存为 xlsx 后重新报送。",
         )
+    is_calculated = any(part.has_calculated for part in substreams)
+    doubt = "公式的结果全部是 0，可能没有计算过，请核对" if not is_calculated and is_by_office else None
+    if not is_calculated and not is_by_office:
+        for part in substreams:
+            part.errors.update(dict.fromkeys(part.empty_texts | part.zeros, FORMULA_WITHOUT_VALUE))
     workbook = open_calamine(content)
     names = worksheet_names(workbook)
     sheets = []
     for position, name in enumerate(names):
         part = substreams[position] if len(substreams) == len(names) else _Substream()
         sheet = read_calamine_sheet(workbook, name, part.errors)
-        sheets.append(replace(sheet, notes=("有隐藏的行，已照常读取",) if part.has_hidden else ()))
+        notes = ["有隐藏的行，已照常读取"] if part.has_hidden else []
+        if doubt and part.zeros:
+            notes.append(doubt)
+        sheets.append(replace(sheet, notes=tuple(notes)))
     return Content(with_titles(sheets, workbook), {"格式": "xls"})
 
 
@@ -155,6 +175,8 @@ def _walk(book: bytes) -> list[_Substream]:
             error = _error(kind, body)
             if error:
                 part.errors[row + 1, column] = error
+            elif kind == _FORMULA:
+                _note_formula(part, (row + 1, column), body)
         elif kind == _MANY_NUMBERS and len(body) >= 6:
             row = struct.unpack_from("<H", body)[0]
             part.rows = max(part.rows, row + 1)
@@ -162,6 +184,16 @@ def _walk(book: bytes) -> list[_Substream]:
         elif kind == _ROW and len(body) >= 16 and body[12] & 0x20:
             part.has_hidden = True
     return parts
+
+
+def _note_formula(part: _Substream, place: tuple[int, int], body: memoryview) -> None:
+    value, flags = bytes(body[6:14]), bytes(body[14:15])
+    if value[6:] == b"\xff\xff" and value[0] == 3:
+        part.empty_texts.add(place)
+    elif value == bytes(8) and flags and flags[0] & 0x02:
+        part.zeros.add(place)
+    else:
+        part.has_calculated = True
 
 
 def _error(kind: int, body: memoryview) -> str | None:

@@ -288,6 +288,28 @@ def password_xls() -> bytes:
     return _compound_file({"Workbook": locked.ljust(-(-max(len(locked), 4096) // 512) * 512, b"\0")})
 
 
+def with_formulas(results: list[bytes], *, is_by_office: bool) -> bytes:
+    """An .xls whose first phones are formulas with these results: the eight bytes of the value and the low byte of the flags.
+
+    xlwt writes formulas without a value; `is_by_office` adds the summary that only office programs write.
+    """
+    import olefile
+    import xlwt
+
+    rows = register()
+    for line in range(1, len(results) + 1):
+        rows[line] = person(line, 联系电话=xlwt.Formula(f'"1"&A{line + 1}'))
+    with olefile.OleFileIO(io.BytesIO(xls_file(rows))) as container:
+        book = container.openstream("Workbook").read()
+    for result in results:
+        assert book.count(b"\x03\0\0\0\0\0\xff\xff\0") >= 1
+        book = book.replace(b"\x03\0\0\0\0\0\xff\xff\0", result.ljust(9, b"\0"), 1)
+    streams = {"Workbook": book.ljust(-(-max(len(book), 4096) // 512) * 512, b"\0")}
+    if is_by_office:
+        streams["\x05SummaryInformation"] = b"\0" * 4096
+    return _compound_file(streams)
+
+
 def encrypted_xlsx(password: str) -> bytes:
     """A workbook with an opening password (agile encryption)."""
     from msoffcrypto.format.ooxml import OOXMLFile

@@ -447,6 +447,31 @@ class TestOldWorkbooks:
         assert [sheet.name for sheet in read.sheets] == ["Sheet1", "旧"]
         assert "隐藏" in "".join(read.sheets[0].notes)
 
+    # Values of formulas as they stand in the file: none as xlwt has it, none as POI has it, 2.0.
+    EMPTY, ZERO, TWO = b"\x03\0\0\0\0\0\xff\xff\0", b"\0" * 8 + b"\x02", b"\0" * 7 + b"\x40\x02"
+
+    @pytest.mark.parametrize("result", [ZERO, b"\x03\0\0\0\0\0\xff\xfe"])
+    def test_the_results_of_formulas_are_read_as_they_stand(self, result):
+        content = make.with_formulas([result, self.TWO], is_by_office=False)
+        sheet = read_file(content, "a.xls").sheets[0]
+        assert sheet.rows[2].cells[7] == 2
+        assert "#CALC!" not in [cell for row in sheet.rows for cell in row.cells]
+
+    @pytest.mark.parametrize("results", [[EMPTY, EMPTY], [ZERO, ZERO], [ZERO, EMPTY]])
+    def test_b17_formulas_that_a_library_wrote_have_no_value(self, results):
+        content = make.with_formulas(results, is_by_office=False)
+        assert outcome(content, "名册.xls") == (10, [], ["spreadsheet_error"])
+        cells = [row.cells[7] for row in read_file(content, "a.xls").sheets[0].rows[1:3]]
+        assert cells == ["#CALC!", "#CALC!"]
+
+    @pytest.mark.parametrize(
+        ("results", "is_noted"), [([EMPTY, EMPTY], False), ([ZERO, ZERO], True), ([ZERO, TWO], False)]
+    )
+    def test_b17_of_what_an_office_program_saved_the_format_cannot_tell(self, results, is_noted):
+        content = make.with_formulas(results, is_by_office=True)
+        assert "spreadsheet_error" not in outcome(content, "名册.xls")[2]
+        assert ("公式的结果全部是 0" in notes(content, "名册.xls")) == is_noted
+
     def test_numbers_dates_and_merges(self):
         import xlwt
 
