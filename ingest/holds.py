@@ -21,6 +21,7 @@ from ingest.landing import StillChanging, opened, scan
 from ingest.ledger import DeliveryOutcome
 from ingest.loading import settle_loaded
 from ingest.messages import REFUSED_WITH_DELIVERY, message
+from ingest.nobody_left import empty_delivery, settle_nobody_left
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.partitions import lock_list
 from ingest.readers.sheet import UnreadableFile
@@ -121,6 +122,8 @@ def confirm_partition_gone(
     """Confirm that a delivery is right about a community that it lacks, or of which it has far fewer rows.
 
     From its snapshot date on the delivery speaks for the community; so do later ones that lacked it for the same reason.
+    A delivery that was refused because it has no row at all is confirmed in the same way (`ingest.nobody_left`); of a
+    list of the whole street `community_name` is then ``全街道``.
 
     Raises:
         PermanentError: The community of this delivery does not wait, or `confirmed_by` or `why` is empty.
@@ -134,6 +137,13 @@ def confirm_partition_gone(
         )
         if list_code is not None:
             lock_list(connection, list_code)
+        empty = empty_delivery(connection, delivery_id)
+        if empty is not None:
+            noted = settle_nobody_left(
+                connection, _contract(empty.list_code, action), empty, community_name, who, reason, action
+            )
+            _note(connection, delivery_id, "confirm_gone", who, reason, noted)
+            return
         hold = connection.execute(
             text(
                 "select status, last_delivery_id from ops.partition_hold "

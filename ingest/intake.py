@@ -147,7 +147,10 @@ def _store(
     }
     if not stored.accepted_count and stored.quarantined_count == stored.footer_count:
         raise UnreadableFile(
-            "no_rows", "只有表头，没有数据行。若确无对象，请联系数据人员；不会当作全部退出处理。"
+            "no_rows",
+            "只有表头，没有数据行。若确已没有对象，请告诉数据人员，由其确认；未经确认不会当作全部退出处理。"
+            if contract.is_snapshot
+            else "只有表头，没有数据行。没有新发生的，不必报送。",
         )
     entry.rows = stored
 

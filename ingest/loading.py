@@ -113,7 +113,8 @@ def _settle_by_later(
         return
     later = connection.execute(
         text(
-            "select delivery_id, held_communities from ops.delivery where list_code = :list_code "
+            "select delivery_id, held_communities, gone_communities, coverage = 'whole' and accepted_count = 0 "
+            "as is_nobody_left from ops.delivery where list_code = :list_code "
             "and status = 'loaded' and (snapshot_date, received_at, delivery_id) "
             "> (:snapshot_date, :received_at, :id) order by snapshot_date, received_at, delivery_id"
         ),
@@ -123,7 +124,8 @@ def _settle_by_later(
     for other in later:
         counts = community_counts(connection, contract, other.delivery_id)
         for name in sorted(filter(None, open_communities)):
-            if name not in other.held_communities and not counts.get(name):
+            has_said = counts.get(name) or name in other.gone_communities or other.is_nobody_left
+            if name not in other.held_communities and not has_said:
                 continue
             connection.execute(
                 text(

@@ -2,7 +2,8 @@
 
 The rule is that of the dbt macro ``loaded_rows``: a community's rows are those of the newest loaded delivery (snapshot
 date, arrival, number) that speaks for it. A list of the whole street speaks for every community except those held
-(``ops.partition_hold``); a list by community for those it names. Not here: when a community is doubtful (``guards``), what a delivery changes (``loading``).
+(``ops.partition_hold``); a list by community for those it names, and those of which it was confirmed to say that nobody
+is left (``gone_communities``). Not here: when a community is doubtful (``guards``), what a delivery changes (``loading``).
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def standing_partitions(
     """
     deliveries = connection.execute(
         text(
-            "select delivery_id, snapshot_date, held_communities from ops.delivery where list_code = :list_code "
+            "select delivery_id, snapshot_date, held_communities, gone_communities from ops.delivery "
+            "where list_code = :list_code "
             "and status = 'loaded' and (snapshot_date, received_at, delivery_id) "
             "< (:snapshot_date, coalesce(:received_at, timestamptz 'infinity'), coalesce(:delivery_id, 0)) "
             f"order by {_NEWEST_FIRST}"
@@ -56,14 +58,17 @@ def standing_partitions(
         },
     ).all()
     standing: dict[str | None, Partition] = {}
+    gone: set[str] = set()
     open_communities: set[str] | None = None  # None: all of them
     for delivery in deliveries:
         held = set(delivery.held_communities)
         for name, count in community_counts(connection, contract, delivery.delivery_id).items():
             is_open = open_communities is None or name in open_communities
-            if name in held or name in standing or not is_open or (contract.is_partial and name is None):
+            is_said = name in standing or name in gone
+            if name in held or is_said or not is_open or (contract.is_partial and name is None):
                 continue
             standing[name] = Partition(name, delivery.delivery_id, delivery.snapshot_date, count)
+        gone.update(set(delivery.gone_communities) - held)
         if not contract.is_partial:
             open_communities = held if open_communities is None else open_communities & held
             if not open_communities:
@@ -100,16 +105,24 @@ def newest_snapshot_date(connection: Connection, contract: Contract) -> date | N
 def newer_communities(
     connection: Connection, contract: Contract, snapshot_date: date, communities: Sequence[str]
 ) -> dict[str, date]:
-    """Those of the communities that a loaded delivery of a later date brought, with that date."""
+    """Those of the communities that a loaded delivery of a later date brought, or said to be gone, with that date."""
     newer: dict[str, date] = dict(
         connection.execute(
             text(
-                "select rows.community_name, max(delivery.snapshot_date) "
-                f"from raw.{contract.list_code} as rows inner join ops.delivery as delivery using (delivery_id) "
-                "where delivery.status = 'loaded' and delivery.snapshot_date > :snapshot_date "
-                "and rows.community_name = any(:communities) group by 1 order by 1"
+                "select place.community_name, max(delivery.snapshot_date) from ops.delivery as delivery "
+                "cross join lateral ("
+                f"select rows.community_name from raw.{contract.list_code} as rows "
+                "where rows.delivery_id = delivery.delivery_id and rows.community_name = any(:communities) "
+                "union select unnest(delivery.gone_communities)) as place "
+                "where delivery.list_code = :list_code and delivery.status = 'loaded' "
+                "and delivery.snapshot_date > :snapshot_date "
+                "and place.community_name = any(:communities) group by 1 order by 1"
             ),
-            {"snapshot_date": snapshot_date, "communities": list(communities)},
+            {
+                "list_code": contract.list_code,
+                "snapshot_date": snapshot_date,
+                "communities": list(communities),
+            },
         ).all()
     )
     return newer

@@ -17,7 +17,7 @@ from ingest.messages import REFUSED_WITH_DELIVERY, parts
 
 SCHEMA_NAME: Final = "yihu.receipt"
 # Raised in its first part when a key changes its meaning or goes, in its second when one is added.
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 
 STATUS_NAMES: Final = {
     "loaded": "接收",
@@ -93,10 +93,16 @@ def content_of(connection: Connection, delivery: Mapping[str, Any], receipt_no: 
             "footer_count": footer_count,
             "warning_count": delivery["warning_count"],
         },
-        "next_step": _next_step(delivery, footer_count, has_holds=bool(holds)),
+        "next_step": _next_step(
+            delivery,
+            footer_count,
+            has_holds=bool(holds),
+            is_snapshot=contract is not None and contract.is_snapshot,
+        ),
         "reading": [{"what": what, "how": how} for what, how in _reading(delivery["layout"] or {})],
         "kinds": kinds,
         "waiting_communities": holds,
+        "owing_communities": _owing(connection, delivery),
         "replaces": _replaces(connection, delivery["delivery_id"], contract),
         "scorecard": _scorecard(connection, delivery),
     }
@@ -184,15 +190,22 @@ def _headers(contract: Contract | None) -> dict[str, str]:
     return {column.name: column.header for column in contract.columns} if contract else {}
 
 
-def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: bool) -> str:
+def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: bool, is_snapshot: bool) -> str:
     """One sentence that says what the sender has to do now."""
     if delivery["source_path"].startswith("app://"):
         return _next_step_in_app(delivery, footer_count)
     match delivery["status"]:
         case "duplicate":
             return f"不必处理：内容与来件 {delivery['duplicate_of']} 完全相同；如本想更正，请改好后重新报送。"
+        case "refused" if delivery["reason_code"] == "no_rows" and is_snapshot:
+            return (
+                "漏填的补上后重新报送；确已没有对象的不必重报，"
+                f"把来件编号 {delivery['delivery_id']} 告诉街道数据人员，由其确认。"
+            )
         case "refused":
             return "本次来件没有使用：请按原因改正后，把整份文件重新放入清单的文件夹。"
+        case "held" if delivery["reason_code"] == "needs_password":
+            return "请当面或电话把打开口令告诉街道数据人员，由其输入一次；或去掉口令，重新放入清单的文件夹。"
         case "held" if delivery["accepted_count"] == 0:
             return "本次来件还不能使用：请按原因补齐后，把整份文件重新放入清单的文件夹。"
         case "held":
@@ -243,6 +256,20 @@ def _open_holds(connection: Connection, delivery_id: int) -> list[dict[str, Any]
         {"id": delivery_id},
     ).mappings()
     return [dict(row) for row in rows]
+
+
+def _owing(connection: Connection, delivery: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a list by community, those that had not delivered for the delivery's period when the clock was last set."""
+    rows = connection.execute(
+        text(
+            "select community_name, due.due_date, community.days_late from ops.delivery_due as due "
+            "inner join ops.delivery_due_community as community using (list_code, period_start) "
+            "where list_code = :list_code and :snapshot_date between period_start and period_end "
+            "and community.status in ('missing', 'pending') order by community_name"
+        ),
+        {"list_code": delivery["list_code"], "snapshot_date": delivery["snapshot_date"]},
+    ).mappings()
+    return [{**row, "due_date": str(row["due_date"])} for row in rows]
 
 
 def _replaces(connection: Connection, delivery_id: int, contract: Contract | None) -> dict[str, Any] | None:

@@ -173,6 +173,10 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
             "待确认的社区",
             f"{hold['community_name']}：上次 {hold['last_row_count']} 行，这次 {hold['row_count']} 行，现仍沿用上次的",
         )
+    if content["owing_communities"]:
+        due_date = content["owing_communities"][0]["due_date"]
+        names = "、".join(owing["community_name"] for owing in content["owing_communities"])
+        yield "本期还没有报的社区", f"{names}（应报日 {due_date}）"
     if content["replaces"]:
         totals = "，".join(
             f"{CHANGE_NAMES[change['kind']]} {change['row_count']} 行"

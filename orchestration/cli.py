@@ -208,10 +208,17 @@ def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
 
 
 @delivery.command(
-    "confirm-gone", help="确认社区在一次来件中没有对象（或少了很多）属实；漏报的不要确认，等补报。"
+    "confirm-gone",
+    help="确认社区在一次来件中没有对象（或少了很多）属实，也用于只有表头而被拒收的空表；漏报的不要确认，等补报。",
 )
 @click.argument("delivery_id", type=int)
-@click.option("--community", "communities", required=True, multiple=True, help="社区名称，可写多次")
+@click.option(
+    "--community",
+    "communities",
+    required=True,
+    multiple=True,
+    help="社区名称，可写多次；全街道一份的清单交来空表的，写 全街道",
+)
 @click.option("--by", required=True, help="确认人")
 @click.option("--why", required=True, help="依据；不要写个人信息")
 def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: str, why: str) -> None:

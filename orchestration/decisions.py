@@ -42,7 +42,9 @@ class ConfirmConfig(dg.Config):
     """The launch form of `confirm_partition_gone`."""
 
     delivery_id: int = Field(description=_ID)
-    community: str = Field(description="社区名称，照“等待处理”表的“社区”一栏，例如 近江社区。")
+    community: str = Field(
+        description="社区名称，照“等待处理”表的“社区”一栏，例如 近江社区；全街道一份的清单交来空表的，写 全街道。"
+    )
     by: str = Field(description=_BY)
     why: str = Field(description="依据，例如“社区已撤并”。不要写个人信息。")
 
@@ -125,5 +127,6 @@ confirm_partition_gone_job = _job(
     confirm,
     ConfirmConfig(delivery_id=0, community="", by="", why=""),
     "确认某社区在这次来件中没有对象（或确实少了很多）属实：此后不再沿用该社区以前的行，从这次来件的清单日期起作退出处理。"
+    "只有表头、没有数据行而被拒收的来件，确已没有对象的，也在这里确认：按社区报送的清单写社区，其他清单写 全街道。"
     "是漏报的不要确认，等报送单位补报，补报后自动了结。在 Launchpad 填来件编号、社区、是谁、依据，再按 Launch Run。",
 )

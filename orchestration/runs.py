@@ -143,15 +143,29 @@ def deliveries_that_lost_rows(engine: Engine, list_codes: Sequence[str]) -> list
 
 
 def late_and_missing(engine: Engine) -> list[Row[Any]]:
-    """Periods to be asked about: missing while nothing newer of the list came, late while they are under way."""
+    """Periods to be asked about: missing while nothing newer came, late while they are under way.
+
+    Of a list that communities deliver each for itself, `communities` names those that are to be asked.
+    """
     with engine.connect() as connection:
         return list(
             connection.execute(
                 text(
-                    "select due.*, contract.title from ops.delivery_due due join ops.contract using (list_code) "
-                    "where (due.status = 'missing' and not exists (select from ops.delivery_due newer "
+                    "select due.*, contract.title, coalesce(missing.names, late.names, '') as communities "
+                    "from ops.delivery_due as due join ops.contract using (list_code) "
+                    "left join lateral (select count(*) as count, "
+                    "string_agg(community_name || '（' || days_late || ' 天）', '、' order by community_name) "
+                    "filter (where status = 'late') as names from ops.delivery_due_community as community "
+                    "where community.list_code = due.list_code and community.period_start = due.period_start"
+                    ") as late on true "
+                    "left join lateral (select string_agg(community_name, '、' order by community_name) as names "
+                    "from ops.missing_community as community "
+                    "where community.list_code = due.list_code and community.period_start = due.period_start"
+                    ") as missing on true "
+                    "where (due.status = 'missing' and (missing.names is not null or (late.count = 0 "
+                    "and not exists (select from ops.delivery_due as newer "
                     "where newer.list_code = due.list_code and newer.period_start > due.period_start "
-                    "and newer.first_delivery_id is not null)) "
+                    "and newer.first_delivery_id is not null)))) "
                     "or (due.status = 'late' and due.period_end >= due.as_of) "
                     "order by due.days_late desc, due.list_code, due.period_start"
                 )

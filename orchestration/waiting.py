@@ -1,4 +1,7 @@
-"""What waits for a person, as it is shown: in the UI, on the command line, and as the check that warns of it."""
+"""What waits for a person, as it is shown: in the UI, on the command line, and as the check that warns of it.
+
+Communities that owe a list stand below: there is nothing to decide, but somebody has to ask them.
+"""
 
 from typing import Any, Final
 
@@ -12,6 +15,9 @@ from orchestration.runs import STATUS_NAMES
 CHECK_NAME: Final = "no_delivery_waits_for_a_person"
 _COLUMNS: Final = ("来件编号", "什么", "为什么", "怎样处理")
 
+_ASK_COMMUNITIES: Final = (
+    "催这些社区报送；确已没有对象的，请其报一份只有表头的表，收到后用 confirm_partition_gone 确认"
+)
 _CHANGE_NAMES: Final = {"added": "新增", "removed": "减少", "changed": "改动", "unchanged": "未变"}
 _HOLD_NAMES: Final = {
     "open": "待确认",
@@ -44,7 +50,27 @@ def waiting_lines(engine: Engine) -> list[str]:
             f"    为什么：{item.reason}",
             f"    怎样处理：{item.next_step}（{_commands(item)}）",
         ]
+    for row in missing_communities(engine):
+        lines += [
+            f"《{row.list_title}》{row.period_start} 至 {row.period_end}，没有报的社区：{row.communities}",
+            f"    为什么：应报日 {row.due_date}，逾期 {row.days_late} 天",
+            f"    怎样处理：{_ASK_COMMUNITIES}",
+        ]
     return lines
+
+
+def missing_communities(engine: Engine) -> list[Row[Any]]:
+    """Lists and periods of which communities are missing, with their names; those missed longest first."""
+    with engine.connect() as connection:
+        return list(
+            connection.execute(
+                text(
+                    "select list_code, list_title, period_start, period_end, due_date, max(days_late) as days_late, "
+                    "string_agg(community_name, '、' order by community_name) as communities "
+                    "from ops.missing_community group by 1, 2, 3, 4, 5 order by days_late desc, list_code"
+                )
+            )
+        )
 
 
 def delivery_lines(engine: Engine, delivery_id: int) -> list[str]:
@@ -102,7 +128,8 @@ def delivery_lines(engine: Engine, delivery_id: int) -> list[str]:
 def waiting_table(engine: Engine) -> dg.MetadataValue:
     """All items as a table that the UI shows; a sentence when there is none."""
     items = waiting_items(engine)
-    if not items:
+    missing = missing_communities(engine)
+    if not items and not missing:
         return dg.MetadataValue.md("没有等待处理的来件。")
     # Four columns: the UI leaves a table little room.
     rows = [
@@ -114,6 +141,14 @@ def waiting_table(engine: Engine) -> dg.MetadataValue:
             f"{item.next_step}。任务：{item.job_names}",
         )
         for item in items
+    ] + [
+        (
+            "",
+            f"《{row.list_title}》没有报的社区：**{row.communities}**，{row.period_start} 至 {row.period_end}",
+            f"应报日 {row.due_date}，逾期 {row.days_late} 天",
+            _ASK_COMMUNITIES,
+        )
+        for row in missing
     ]
     lines = [_COLUMNS, ("---",) * len(_COLUMNS), *rows]
     return dg.MetadataValue.md("\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines))

@@ -52,7 +52,7 @@ class DeliveryReport:
 def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
     """Write an alert for everything that calls for one and has none yet; returns how many were written.
 
-    Held and refused deliveries, late and missing lists, failed checks of the refresh, verdicts that are no pass, failed
+    Held and refused deliveries, communities of a loaded one that wait, late and missing lists, failed checks of the refresh, verdicts that are no pass, failed
     refreshes, and when the visit app's database went and came back, whenever they happened: what a crash kept from being queued is queued by the next call.
     """
     with engine.begin() as connection:
@@ -138,11 +138,28 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
             select
                 delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未知清单') as list_title,
                 delivery.status, coalesce(delivery.reason, '未注明') as reason, delivery.row_count,
-                delivery.accepted_count, delivery.received_at, delivery.delivery_id || ':' || delivery.status as fact
+                delivery.accepted_count, delivery.received_at, delivery.reason_code,
+                coalesce(contract.semantics = 'snapshot', false) as is_snapshot,
+                delivery.delivery_id || ':' || delivery.status as fact
             from ops.delivery as delivery
             left join ops.contract as contract on contract.list_code = delivery.list_code
             where delivery.status in ('held', 'refused')
-            order by delivery.delivery_id
+            union all
+            -- Loaded, and of some communities it does not speak until a person says so.
+            select
+                delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未知清单'), 'community',
+                string_agg(
+                    hold.community_name || '（上次 ' || hold.last_row_count || ' 行，这次 ' || hold.row_count || ' 行）',
+                    '、' order by hold.community_name
+                ) || '；其余社区已接收，这些社区仍沿用以前的行',
+                delivery.row_count, delivery.accepted_count, delivery.received_at, null, true,
+                concat_ws(':', delivery.delivery_id, 'community')
+            from ops.delivery as delivery
+            inner join ops.partition_hold as hold on hold.delivery_id = delivery.delivery_id and hold.status = 'open'
+            left join ops.contract as contract on contract.list_code = delivery.list_code
+            where delivery.status = 'loaded'
+            group by delivery.delivery_id, contract.title
+            order by delivery_id
             """
         )
     ).all()
@@ -161,6 +178,8 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
                         "reason": row.reason,
                         "row_count": row.row_count,
                         "accepted_count": row.accepted_count,
+                        "reason_code": row.reason_code,
+                        "is_snapshot": row.is_snapshot,
                         "received_at": row.received_at.isoformat(),
                     }
                     for row in group.values()

@@ -5,6 +5,7 @@ facts: deliveries are shown as list and number (a sender may have put a name int
 the ledger's. Header values are folded to one line and capped, so that no fact can become a header.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,7 +30,8 @@ _XLSX_SUBTYPE: Final = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _TEXT_LENGTH: Final = 400
 
 _RED, _AMBER = "#b42318", "#b54708"
-_STATUS_NAMES: Final = {"refused": "拒收", "held": "扣留"}
+_STATUS_NAMES: Final = {"refused": "拒收", "held": "扣留", "community": "有社区待确认"}
+_STATUS_COLOURS: Final = {"refused": _RED, "held": _AMBER, "community": _AMBER}
 _PROBLEM_NAMES: Final = {
     "raised": "检查出错",
     "no_rows_seen": "有数据却检查了 0 行",
@@ -41,6 +43,12 @@ _REFUSE: Final = "yihu delivery refuse 编号 --by 姓名 --why 原因"
 _DELIVERY_STEPS: Final = {
     "held": f"扣留的来件：看原因并核对；数据无误的用 yihu delivery release 编号 --by 姓名 放行，有误的用 {_REFUSE} 拒收，请部门改正后重报。",
     "held_without_rows": f"扣留而没有可用行的来件放行不了：请部门按原因补齐后重新报送，这一件用 {_REFUSE} 了结。",
+    "needs_password": "设有打开口令的来件：当面或电话向报送单位要口令，在命令行执行 yihu delivery unlock 编号 --by 姓名，按提示输入"
+    f"（不显示、不保存；网页的表单会留存，不能在网页里填）；要不到的用 {_REFUSE} 拒收，请其去掉口令重报。",
+    "community": "有社区待确认的来件：其余社区已采用。问这些社区：漏报的请其补报，补报后自动了结；确已没有对象或确实少了的，"
+    "用 yihu delivery confirm-gone 编号 --community 社区 --by 姓名 --why 依据（或网页任务 confirm_partition_gone）确认。",
+    "empty": "只有表头、没有数据行的来件：多半是漏填，请部门补报；确已没有对象的，用 yihu delivery confirm-gone 编号 --community 社区"
+    "（按社区报送的清单写社区，其他清单写 全街道）--by 姓名 --why 依据 确认，此前的行不再沿用。",
     "refused": "拒收的来件：把回执文件夹中这次来件的回执转给报送部门，按原因改正后重新报送。",
 }
 _NEXT_STEPS: Final = {
@@ -142,23 +150,29 @@ def headline_of(kind: str, payload: Mapping[str, Any]) -> str:
 
 def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     items = payload["items"]
-    refused_count = sum(item["status"] == "refused" for item in items)
+    counts = Counter(item["status"] for item in items)
     title = one_line(payload["list_title"], 40)
-    if len(items) == 1:
-        headline = f"{title}来件 {items[0]['delivery_id']} 被{'拒收' if refused_count else '扣留'}"
-    else:
+    unused_count = counts["refused"] + counts["held"]
+    if len(items) > 1 and unused_count == len(items):
         headline = f"{title} {len(items)} 件来件未入库"
+    elif len(items) > 1:
+        headline = f"{title} {len(items)} 件来件要处理"
+    else:
+        word = "" if counts["community"] else "被"
+        headline = f"{title}来件 {items[0]['delivery_id']} {word}{_STATUS_NAMES[items[0]['status']]}"
     return headline, {
-        "accent": _RED if refused_count else _AMBER,
+        "accent": _RED if counts["refused"] else _AMBER,
         "list_title": title,
-        "item_count": len(items),
-        "refused_count": refused_count,
-        "held_count": len(items) - refused_count,
+        "unused_count": unused_count,
+        "refused_count": counts["refused"],
+        "held_count": counts["held"],
+        "community_count": counts["community"],
         "items": [
             {
                 "delivery_id": item["delivery_id"],
                 "status": item["status"],
                 "status_name": _STATUS_NAMES[item["status"]],
+                "colour": _STATUS_COLOURS[item["status"]],
                 "reason": one_line(item["reason"], _TEXT_LENGTH),
                 "row_count": item["row_count"],
                 "received_at": _local(item["received_at"]),
@@ -173,12 +187,16 @@ def _delivery(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _state(item: Mapping[str, Any]) -> str:
-    # Alerts of before the count was kept say nothing about it.
-    return (
-        "held_without_rows"
-        if item["status"] == "held" and item.get("accepted_count") == 0
-        else item["status"]
-    )
+    # Alerts of before counts and reason codes were kept say nothing about them.
+    match item["status"], item.get("reason_code"):
+        case "held", "needs_password":
+            return "needs_password"
+        case "held", _ if item.get("accepted_count") == 0:
+            return "held_without_rows"
+        case "refused", "no_rows" if item.get("is_snapshot"):
+            return "empty"
+    status: str = item["status"]
+    return status
 
 
 def _check(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

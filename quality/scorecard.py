@@ -28,7 +28,7 @@ _HOW: Final = {
     "completeness": "当月来件的数据行 × 必填的栏 = 核对的格；减去空缺的格",
     "accuracy": "当月来件的数据行 × 可核验的栏（证件、电话、日期、数字）= 核对的格；减去校验不过、不可能的格",
     "consistency": "当月来件的数据行；减去与他栏、他行或他表矛盾以及重复的行",
-    "timeliness": "当月应报的周期；其中按时报送的",
+    "timeliness": "当月应报的周期（各社区自行报送的清单，每个社区各算一个）；其中按时报送的",
     "accessibility": "当月收到的文件；其中一次就读得出数据的",
 }
 
@@ -161,12 +161,15 @@ _SCORE: Final = text("""
     ),
     due as (
         select
-            list_code,
-            count(*) filter (where status = 'on_time') as on_time_count,
-            count(*) filter (where status <> 'pending') as due_count
-        from ops.delivery_due
-        where due_date >= :month and due_date < cast(:month as date) + interval '1 month'
-        group by list_code
+            due.list_code,
+            count(*) filter (where coalesce(community.status, due.status) = 'on_time') as on_time_count,
+            count(*) filter (where coalesce(community.status, due.status) <> 'pending') as due_count
+        from ops.delivery_due as due
+        -- A list that communities deliver each for itself is due once from each.
+        left join ops.delivery_due_community as community
+            on community.list_code = due.list_code and community.period_start = due.period_start
+        where due.due_date >= :month and due.due_date < cast(:month as date) + interval '1 month'
+        group by due.list_code
     ),
     looked_at as (
         select

@@ -40,9 +40,12 @@ class SupplierMails:
 
 @dataclass(frozen=True)
 class _Fact:
-    """One thing to tell a supplier: a receipt (`receipts`) or a list that is due (`dues`)."""
+    """One thing to tell a supplier: a receipt (`receipts`) or a list that is due (`dues`).
 
-    key: str
+    Of a list by community it is one thing, and one key, for each community.
+    """
+
+    keys: Sequence[str]
     department: str
     list_code: str
     part: str
@@ -115,10 +118,10 @@ def due_drafts(connection: Connection, refresh_id: int | None, known: set[str]) 
 
     The days a daily list is away in a row are one fact, or its absence would be told every day.
     """
-    rows = [row for row in connection.execute(_LATE_AND_MISSING).all() if f"due:{row.fact}" not in known]
+    rows = [row for row in connection.execute(_LATE_AND_MISSING).all() if _due_keys("due", row) - known]
     if not rows:
         return
-    facts = [f"due:{row.fact}" for row in rows]
+    facts = [key for row in rows for key in sorted(_due_keys("due", row))]
     occasion = f"refresh {refresh_id}" if refresh_id is not None else digest_of("\n".join(sorted(facts)))
     yield Draft(
         "due",
@@ -179,7 +182,7 @@ def _queue(
     payload: dict[str, Any] = (
         dict(open_mail.payload) if open_mail else {"receipts": [], "dues": [], "fact_keys": []}
     )
-    keys = list(dict.fromkeys([*payload.pop("fact_keys"), *(fact.key for fact in facts)]))
+    keys = list(dict.fromkeys([*payload.pop("fact_keys"), *(key for fact in facts for key in fact.keys)]))
     payload |= {
         "group": group,
         "department": department,
@@ -244,10 +247,13 @@ def _receipt_fact(row: Row[Any]) -> _Fact:
         "quarantined_count": row.quarantined_count,
         "warning_count": row.warning_count,
         "received_at": row.received_at.isoformat(),
+        "reason_code": row.reason_code,
+        "is_snapshot": row.is_snapshot,
+        "waiting_communities": row.waiting_communities,
         "kinds": json.loads(row.kinds) if isinstance(row.kinds, str) else row.kinds,
     }
     key = f"receipt:{row.delivery_id}:{row.version}"
-    return _Fact(key, row.department, row.list_code, "receipts", item)
+    return _Fact([key], row.department, row.list_code, "receipts", item)
 
 
 def _reminders(connection: Connection, suppliers: Suppliers, as_of: date) -> list[_Fact]:
@@ -258,11 +264,24 @@ def _reminders(connection: Connection, suppliers: Suppliers, as_of: date) -> lis
     ).all()
     facts = []
     for row in rows:
-        key = f"reminder:{row.fact}"
-        if key not in known:
+        keys = _due_keys("reminder", row)
+        if keys - known:
             item = {**_due_item(row), "fact": row.fact}
-            facts.append(_Fact(key, row.department, row.list_code, "dues", item))
+            facts.append(_Fact(sorted(keys), row.department, row.list_code, "dues", item))
     return facts
+
+
+def _due_keys(kind: str, row: Row[Any]) -> set[str]:
+    """What is told by telling this: a list, or each of the communities that owe it."""
+    return {f"{kind}:{row.fact}:{name}" for name in _days_late(row)} or {f"{kind}:{row.fact}"}
+
+
+def _days_late(row: Row[Any]) -> dict[str, int]:
+    """Communities in the state that the list is in, with their days; none of a list that has one clock."""
+    days: dict[str, int] = {}
+    for community in (each for period in row.communities or () for each in period):
+        days[community["name"]] = max(days.get(community["name"], 0), community["days_late"])
+    return days
 
 
 def _due_item(row: Row[Any]) -> dict[str, Any]:
@@ -277,6 +296,7 @@ def _due_item(row: Row[Any]) -> dict[str, Any]:
         "days_late": row.days_late,
         "delivery_id": row.delivery_id,
         "is_provisional": row.is_provisional,
+        "communities": _days_late(row),
     }
 
 
@@ -309,8 +329,14 @@ _OPEN_MAIL: Final = text("""
 _WAITING_RECEIPTS: Final = text("""
     select
         receipt.delivery_id, receipt.version, delivery.department, delivery.list_code, delivery.status,
-        delivery.reason, delivery.row_count, delivery.accepted_count, delivery.quarantined_count,
-        delivery.warning_count, delivery.received_at, coalesce(contract.title, '未知清单') as list_title,
+        delivery.reason_code, delivery.reason, delivery.row_count, delivery.accepted_count,
+        delivery.quarantined_count, delivery.warning_count, delivery.received_at,
+        coalesce(contract.title, '未知清单') as list_title,
+        coalesce(contract.semantics = 'snapshot', false) as is_snapshot,
+        array(
+            select hold.community_name from ops.partition_hold as hold
+            where hold.delivery_id = delivery.delivery_id and hold.status = 'open' order by hold.community_name
+        ) as waiting_communities,
         (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'count', kind.row_count, 'header', kind.header, 'problem', kind.problem, 'remedy', kind.remedy
@@ -350,11 +376,22 @@ _DUE_FACTS: Final = """
         min(fact.period_start) as first_day, max(fact.period_end) as last_day, min(fact.due_date) as due_date,
         max(fact.days_late) as days_late, max(fact.first_delivery_id) as delivery_id,
         bool_or(fact.is_provisional) as is_provisional,
+        jsonb_agg(fact.communities) filter (where fact.communities is not null) as communities,
         concat_ws(':', fact.list_code, fact.status, coalesce(max(fact.first_delivery_id)::text, ''),
             min(fact.period_start)) as fact
     from (
         select
             due.*,
+            (
+                select jsonb_agg(
+                    jsonb_build_object('name', community.community_name, 'days_late', community.days_late)
+                    order by community.community_name
+                )
+                from ops.delivery_due_community as community
+                where
+                    community.list_code = due.list_code and community.period_start = due.period_start
+                    and community.status = due.status
+            ) as communities,
             case
                 when contract.rhythm <> 'daily' then due.period_start::text
                 when due.first_delivery_id is not null then due.first_delivery_id::text

@@ -18,7 +18,10 @@ _RED, _AMBER, _GREEN = "#b42318", "#b54708", "#1f6f43"
 STATUS_NAMES: Final = {"loaded": "接收", "held": "扣留", "refused": "拒收", "duplicate": "重复"}
 _STATUS_COLOURS: Final = {"loaded": _GREEN, "held": _AMBER, "refused": _RED, "duplicate": "#52606d"}
 _DUE_NAMES: Final = {"late": "迟报", "missing": "逾期未报", "pending": "即将到期"}
+_OWING_NAMES: Final = {"late": "迟报的社区", "missing": "没有报的社区", "pending": "还没有报的社区"}
 _BANNER: Final = "数据报送回执"
+# Reasons of the ledger that call for something else than mending rows.
+_LOCKED, _EMPTY = "needs_password", "no_rows"
 
 
 def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -38,6 +41,18 @@ def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if dues:
         said.append(f"{missing_count} 份清单逾期未报" if missing_count else f"{len(dues)} 份清单即将到期")
     steps = []
+    if any(item.get("reason_code") == _LOCKED and item["status"] == "held" for item in receipts):
+        steps.append(
+            "设有打开口令的文件：把口令当面或电话告诉街道数据人员，不要写在邮件里；或去掉口令，重新放入清单的文件夹。"
+        )
+    if any(_is_empty(item) for item in receipts):
+        steps.append(
+            "没有数据行的文件：漏填的补上后重新报送；确已没有对象的不必重报，把来件编号告诉街道数据人员，由其确认。"
+        )
+    if any(item.get("waiting_communities") for item in receipts):
+        steps.append(
+            "待确认的社区：漏报的补上后重新报送整份文件；确无对象或确实少了的，告诉街道数据人员，由其确认。"
+        )
     if any(_needs_mending(item) for item in receipts):
         steps.append("打开回执，先看“问题汇总”，再按“逐行问题”中的行号和“怎样改”在原表中改正。")
         steps.append("有行没有使用的，改正后把整份文件重新放入清单的文件夹；只有提示的，下次报送时一并改好。")
@@ -79,7 +94,13 @@ def due_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     }
 
 
+def _is_empty(item: Mapping[str, Any]) -> bool:
+    return item["status"] == "refused" and item.get("reason_code") == _EMPTY and bool(item.get("is_snapshot"))
+
+
 def _needs_mending(item: Mapping[str, Any]) -> bool:
+    if item.get("reason_code") == _LOCKED or _is_empty(item):
+        return False  # nothing of a row is to be mended
     return item["status"] in ("held", "refused") or bool(item["warning_count"] or item["kinds"])
 
 
@@ -91,6 +112,7 @@ def _receipt(item: Mapping[str, Any]) -> dict[str, Any]:
         "status_name": STATUS_NAMES[item["status"]],
         "colour": _STATUS_COLOURS[item["status"]],
         "reason": one_line(item["reason"] or "", _TEXT_LENGTH),
+        "waiting_communities": one_line("、".join(item.get("waiting_communities") or ()), _TEXT_LENGTH),
         "row_count": item["row_count"],
         "accepted_count": item["accepted_count"],
         "quarantined_count": item["quarantined_count"],
@@ -116,4 +138,15 @@ def _due(item: Mapping[str, Any]) -> dict[str, Any]:
         "due_date": item["due_date"] + ("（暂定）" if item["is_provisional"] else ""),
         "days_late": item["days_late"],
         "delivery_id": item["delivery_id"],
+        "communities": one_line(_owing(item), _TEXT_LENGTH),
     }
+
+
+def _owing(item: Mapping[str, Any]) -> str:
+    """Which communities it is about, in a list that each delivers for itself; empty for any other."""
+    days: Mapping[str, int] = item.get("communities") or {}
+    if not days:
+        return ""
+    single = len(set(days.values())) == 1
+    names = "、".join(f"{name}" if single else f"{name}（{late} 天）" for name, late in days.items())
+    return f"{_OWING_NAMES[item['status']]}：{names}"

@@ -3,7 +3,7 @@
 
     `is_newest_delivery` marks the rows of a snapshot that are current, community by community: those of the newest
     delivery (snapshot date, then arrival) that speaks for the community. A delivery speaks for every community, or for
-    those it names (`coverage`), except its `held_communities`. Rows that name no community are a community of their own
+    those it names and those it says nobody is left of (`coverage`, `gone_communities`), except its `held_communities`. Rows that name no community are a community of their own
     in a delivery of the whole street; else they follow their file, which is current as long as it is for one of its
     communities. The same rule in Python: ingest/partitions.py.
 
@@ -22,6 +22,7 @@
             received_at,
             coalesce(coverage, 'whole') as coverage,
             coalesce(held_communities, '{}') as held_communities,
+            coalesce(gone_communities, '{}') as gone_communities,
             row_number() over (order by snapshot_date desc, received_at desc, delivery_id desc) as recency
         from {{ source('ops', 'delivery') }}
         where
@@ -44,7 +45,7 @@
             communities.community_name,
             min(deliveries.recency) as recency
         from (
-            select unnest(held_communities) as community_name from deliveries
+            select unnest(held_communities || gone_communities) as community_name from deliveries
             union
             select community_name from named_communities where community_name is not null
         ) as communities
@@ -53,6 +54,7 @@
                 communities.community_name <> all(deliveries.held_communities)
                 and (
                     deliveries.coverage = 'whole'
+                    or communities.community_name = any(deliveries.gone_communities)
                     or exists (
                         select from named_communities
                         where

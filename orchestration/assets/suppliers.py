@@ -25,7 +25,7 @@ _DUE_NAMES = {"on_time": "按时", "late": "迟报", "missing": "逾期未报", 
     deps=[DELIVERY],
     group_name=INGEST,
     kinds={"postgres"},
-    description="报送时钟：每种清单每个报送周期何时应报、何时到达，按业务日期判断按时、迟报或未报。从该清单的第一次来件（或约定的起始日）起算。"
+    description="报送时钟：每种清单每个报送周期何时应报、何时到达，按业务日期判断按时、迟报或未报。各社区自行报送的清单逐个社区判断，最后一个社区报齐才算到达。从该清单的第一次来件（或约定的起始日）起算。"
     "变红表示程序故障；迟报未报见检查 every_list_arrived_on_time。",
 )
 @scrubbed
@@ -111,7 +111,7 @@ def every_list_arrived_on_time(platform: dg.ResourceParam[Platform]) -> dg.Asset
     rows = runs.late_and_missing(engine)
     lines = [
         f"| {row.title} | {row.period_start} 至 {row.period_end} | {row.due_date}{'（暂定）' if row.is_provisional else ''}"
-        f" | {_DUE_NAMES[row.status]} | {row.days_late} | {row.first_delivery_id or ''} |"
+        f" | {_DUE_NAMES[row.status]} | {row.days_late} | {row.communities} | {row.first_delivery_id or ''} |"
         for row in rows
     ]
     return dg.AssetCheckResult(
@@ -121,7 +121,7 @@ def every_list_arrived_on_time(platform: dg.ResourceParam[Platform]) -> dg.Asset
             "逾期未报": sum(row.status == "missing" for row in rows),
             "迟报": sum(row.status == "late" for row in rows),
             "明细": dg.MetadataValue.md(
-                "| 清单 | 周期 | 应报日 | 状态 | 逾期天数 | 来件编号 |\n|---|---|---|---|---|---|\n"
+                "| 清单 | 周期 | 应报日 | 状态 | 逾期天数 | 社区 | 来件编号 |\n|---|---|---|---|---|---|---|\n"
                 + "\n".join(lines)
                 if lines
                 else "各清单都已按时报送"

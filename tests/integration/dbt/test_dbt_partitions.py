@@ -29,7 +29,7 @@ def staging(engine: Engine, dbt) -> dict[str, str]:
 
 
 def make_ledger(connection: Connection, code: str, rng: random.Random) -> None:
-    """A few deliveries in any order of dates, some not loaded, some with communities held."""
+    """A few deliveries in any order of dates, some not loaded, some with communities held or gone."""
     connection.execute(text(f"delete from raw.{code}"))
     for number in range(1, 8):
         day = FIRST + timedelta(days=30 * rng.randrange(4))
@@ -55,6 +55,12 @@ def make_ledger(connection: Connection, code: str, rng: random.Random) -> None:
                     "community": community,
                     "count": rng.randint(1, 3),
                 },
+            )
+        if LISTS[code] == "community":
+            gone = [name for name in COMMUNITIES[:3] if name not in present and rng.random() < 0.2]
+            connection.execute(
+                text("update ops.delivery set gone_communities = :gone where delivery_id = :id"),
+                {"gone": gone, "id": delivery_id},
             )
         for community in COMMUNITIES[:3]:
             if number > 1 and rng.random() < 0.3:

@@ -449,3 +449,54 @@ def test_an_outage_of_the_visit_app_is_one_mail_when_it_begins_and_one_when_it_e
         "走访应用读不到",
         "走访应用已恢复",
     ]
+
+
+class TestWhatDeliveriesWaitFor:
+    def test_a_community_that_waits_is_told_once_with_what_to_do(self, engine: Engine, mailing: Any) -> None:
+        sink, settings, transport = mailing
+        delivery_id = add_delivery(engine, "loaded")
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "insert into ops.partition_hold (delivery_id, community_name, last_delivery_id, last_row_count,"
+                    " row_count, status) values (:id, '在水社区', :id, 6, 0, 'open'), (:id, '近江社区', :id, 30, 4, 'open'),"
+                    " (:id, '清泰社区', :id, 6, 0, 'carried_on')"
+                ),
+                {"id": delivery_id},
+            )
+        assert [queue_alerts(engine), queue_alerts(engine)] == [1, 0]
+        deliver_alerts(engine, transport, settings, NOW)
+        (mail,) = received(sink)
+        assert mail["Subject"] == f"【一户】低保对象花名册来件 {delivery_id} 有社区待确认"
+        for kind in ("plain", "html"):
+            body = mail.get_body((kind,))
+            assert body is not None
+            said = body.get_content()
+            assert "在水社区（上次 6 行，这次 0 行）、近江社区（上次 30 行，这次 4 行）" in said
+            assert "没有入库" not in said
+            assert "清泰" not in said
+            assert "yihu delivery confirm-gone 编号 --community 社区" in said
+
+    @pytest.mark.parametrize(
+        ("status", "code", "said"),
+        [
+            ("held", "needs_password", "yihu delivery unlock 编号 --by 姓名"),
+            ("refused", "no_rows", "全街道）--by 姓名 --why 依据 确认"),
+        ],
+    )
+    def test_a_reason_with_a_way_of_its_own_is_told_with_it(
+        self, engine: Engine, mailing: Any, status: str, code: str, said: str
+    ) -> None:
+        sink, settings, transport = mailing
+        delivery_id = add_delivery(engine, status)
+        with engine.begin() as connection:
+            connection.execute(
+                text("update ops.delivery set reason_code = :code where delivery_id = :id"),
+                {"code": code, "id": delivery_id},
+            )
+        queue_alerts(engine)
+        deliver_alerts(engine, transport, settings, NOW)
+        body = received(sink)[0].get_body(("plain",))
+        assert body is not None
+        assert said in body.get_content()
+        assert "yihu delivery release" not in body.get_content()

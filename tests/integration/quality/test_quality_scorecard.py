@@ -176,3 +176,24 @@ def test_more_faults_than_cells_are_no_negative_score(engine: Engine) -> None:
     for column in ("person_name", "id_no", "birth_date", "sex_code", None):
         note(engine, delivery, 2, "code_unknown", column)
     assert counts(score_suppliers(engine, AS_OF), "low_income")["conformity"] == (0, 4)
+
+
+def test_a_list_by_community_is_due_once_from_each(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into ops.delivery_due values ('low_income', '2026-08-01', '2026-08-31', '2026-08-10', false,"
+                " null, null, 'missing', 21, '2026-08-31')"
+            )
+        )
+        number = add_delivery(engine)
+        connection.execute(
+            text(
+                "insert into ops.delivery_due_community values"
+                " ('low_income', '2026-08-01', '近江社区', :id, '2026-08-09', 'on_time', 0),"
+                " ('low_income', '2026-08-01', '在水社区', :id, '2026-08-12', 'late', 2),"
+                " ('low_income', '2026-08-01', '清泰社区', null, null, 'missing', 21)"
+            ),
+            {"id": number},
+        )
+    assert counts(score_suppliers(engine, AS_OF), "low_income")["timeliness"] == (1, 3)

@@ -434,3 +434,88 @@ def test_payloads_are_json_and_name_their_facts(engine: Engine, mailing: Any) ->
     queue(engine, settings)
     payload = _one(engine, "select payload from ops.alert")
     assert json.loads(json.dumps(payload))["fact_keys"] == [f"receipt:{number}:1"]
+
+
+# Communities -------------------------------------------------------------------------------------------------------
+
+
+def owe(engine: Engine, list_code: str, start: date, status: str, **days_by_community: int) -> None:
+    with engine.begin() as connection:
+        for community, days in days_by_community.items():
+            connection.execute(
+                text(
+                    "insert into ops.delivery_due_community (list_code, period_start, community_name, status, days_late)"
+                    " values (:list_code, :start, :community, :status, :days)"
+                ),
+                {
+                    "list_code": list_code,
+                    "start": start,
+                    "community": community,
+                    "status": status,
+                    "days": days,
+                },
+            )
+
+
+def test_mails_name_the_communities_that_owe_a_list_and_each_is_told_once(
+    engine: Engine, mailing: Any
+) -> None:
+    sink, settings, transport = mailing
+    start = date(2026, 7, 1)
+    add_due(engine, "disabled", start, date(2026, 9, 30), date(2026, 7, 15), "missing", 28)
+    owe(engine, "disabled", start, "missing", 在水社区=28, 近江社区=28)
+    owe(engine, "disabled", start, "pending", 清泰社区=0)
+    assert queue_alerts(engine) == 1
+    assert queue(engine, settings).mail_count == 1
+    with engine.begin() as connection:
+        connection.execute(text("delete from ops.delivery_due_community where community_name = '近江社区'"))
+    assert queue_alerts(engine) == 0, "fewer of what was told is nothing new"
+    # What was thought to be here was refused: that is.
+    owe(engine, "disabled", start, "missing", 候潮社区=28)
+    assert queue_alerts(engine) == 1
+    assert queue(engine, settings).mail_count == 1
+    deliver_alerts(engine, transport, settings, NOW)
+    staff = [told(mail) for mail in received(sink) if mail["To"] == "data@example.gov.cn"]
+    assert [line for mail in staff for line in mail.splitlines() if "社区：" in line] == [
+        "  没有报的社区：在水社区、近江社区",
+        "  没有报的社区：候潮社区、在水社区",
+    ]
+    (supplier,) = [told(mail) for mail in received(sink) if mail["To"] != "data@example.gov.cn"]
+    assert "没有报的社区：候潮社区、在水社区" in supplier
+
+
+def test_a_reminder_names_the_communities_that_are_still_to_come(engine: Engine, mailing: Any) -> None:
+    sink, settings, transport = mailing
+    start = date(2026, 7, 1)
+    add_due(engine, "disabled", start, date(2026, 9, 30), date(2026, 8, 15), "pending", 0)
+    owe(engine, "disabled", start, "pending", 在水社区=0)
+    assert queue(engine, settings, as_of=date(2026, 8, 13)).mail_count == 1
+    deliver_alerts(engine, transport, settings, NOW)
+    assert "还没有报的社区：在水社区" in told(received(sink)[0])
+
+
+def test_what_a_receipt_asks_for_is_said_in_the_mail_as_it_is(engine: Engine, mailing: Any) -> None:
+    sink, settings, transport = mailing
+    locked = add_receipt(engine, settings, list_code="disabled", status="held")
+    empty = add_receipt(engine, settings, list_code="disabled", status="refused")
+    waiting = add_receipt(engine, settings, list_code="disabled")
+    with engine.begin() as connection:
+        for number, code in ((locked, "needs_password"), (empty, "no_rows")):
+            connection.execute(
+                text("update ops.delivery set reason_code = :code where delivery_id = :id"),
+                {"code": code, "id": number},
+            )
+        connection.execute(
+            text(
+                "insert into ops.partition_hold (delivery_id, community_name, last_delivery_id, last_row_count,"
+                " row_count, status) values (:id, '在水社区', :id, 6, 0, 'open')"
+            ),
+            {"id": waiting},
+        )
+    queue(engine, settings)
+    deliver_alerts(engine, transport, settings, NOW)
+    said = told(received(sink)[0])
+    assert "把口令当面或电话告诉街道数据人员，不要写在邮件里" in said
+    assert "确已没有对象的不必重报，把来件编号告诉街道数据人员" in said
+    assert "待确认的社区：在水社区（其余已接收，这些仍沿用以前的行）" in said
+    assert "漏报的补上后重新报送整份文件；确无对象或确实少了的，告诉街道数据人员" in said
