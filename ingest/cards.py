@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from ingest.headers import Header, HeaderMatch, normalise_header, read_label
+from ingest.headers import Header, HeaderMatch, missing_names, normalise_header, read_label
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, without_spaces
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_ROWS: Final = 20_000  # a workbook with more is no collection of forms
 _LEAST_LABELS: Final = 4
+_FORM_ROWS: Final = 80  # the first form of a sheet stands in these
 _LEAST_HEADER_LABELS: Final = 3
 _HEADER_SHARE: Final = 0.6  # of the filled cells of a members' header are labels the contract knows
 _LABEL_LENGTH: Final = 24
@@ -104,6 +105,34 @@ def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
     return replace(sheet, rows=[*above, head, *rows], vertical_merges=(), horizontal_merges=()), header
 
 
+def form_columns(sheet: Sheet, contract: Contract, *, is_whole: bool = True) -> int:
+    """How many columns of a list the form at the top of a sheet has; 0 when there is no form, or none of this list.
+
+    Only what cannot be an ordinary table with notes above it is one: labels beside values in several rows, and what tells
+    one entry of the list from another among them.
+
+    Args:
+        is_whole: Whether it must have all that the list requires.
+    """
+    reader = _Reader(contract, replace(sheet, rows=sheet.rows[:_FORM_ROWS]))
+    cards = reader.read()
+    names = {name for card in cards for name in card.labels}
+    identity = {name for group in contract.row_identity for name in group} | set(contract.block_start)
+    is_form = (
+        len(names) >= _LEAST_LABELS
+        and reader.label_rows > 1
+        and all(card.has_labels for card in cards)
+        and (
+            not is_whole
+            or (
+                not missing_names(names, contract)
+                and any(name in identity for card in cards for name in card.values)
+            )
+        )
+    )
+    return len(names) if is_form else 0
+
+
 def chosen_options(text: str) -> str | None:
     """The ticked ones of options written out with boxes: ``□自有 ☑租赁`` is ``租赁``; None when none is ticked.
 
@@ -144,6 +173,7 @@ class _Reader:
         self._counter: int | None = None  # position of 序号 in the members' table
         # Lines with somebody's id in a place that no label explains: the forms differ, and nobody may be left out.
         self.unread_row: int | None = None
+        self.label_rows = 0
 
     def read(self) -> list[_Card]:
         """All cards in order."""
@@ -244,6 +274,7 @@ class _Reader:
                 self._begins_anew = self._begins_anew or filled[0] == self._title
                 self._title = self._title or filled[0]
             return
+        self.label_rows += 1
         for name, label, value in pairs:
             is_new = self._cards and name == self._opening and name in self._cards[-1].labels
             if is_new or self._begins_anew:

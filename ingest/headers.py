@@ -7,7 +7,7 @@ titles (L3; three rows too), hint and numbering rows below (L4). What the rows u
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -121,12 +121,16 @@ def missing_columns(header: Header, contract: Contract) -> list[str]:
 
     A list of households (only heads, no member columns) still names persons: there the head is the member.
     """
-    positions = header.match.positions
+    return missing_names(header.match.positions, contract)
+
+
+def missing_names(names: Collection[str], contract: Contract) -> list[str]:
+    """Those of the required columns that are not among these."""
     stand_ins = {"person_name": "head_name", "id_no": "head_id_no"}
     return [
         column.name
         for column in contract.columns
-        if column.is_required and column.name not in positions and stand_ins.get(column.name) not in positions
+        if column.is_required and column.name not in names and stand_ins.get(column.name) not in names
     ]
 
 

@@ -6,17 +6,24 @@ belongs. What is done with a file that is in its place is not said here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from ingest.cards import form_columns
 from ingest.contract import Contract
 from ingest.headers import find_header, missing_columns
 from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
 from ingest.layout import Layout, choose_tables
+from ingest.normalise.texts import fold, without_spaces
 from ingest.readers.garbled import is_garbled
-from ingest.readers.sheet import Content, UnreadableFile
+from ingest.readers.sheet import Content, Sheet, UnreadableFile
+from ingest.sheets import is_form
 
 _SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
+_SAME_FORM_HITS: Final = 2  # the same for forms, whose labels are their list's own
+_TITLE_ROWS: Final = 3
+_SHEETS_OF_FORMS: Final = 5  # so many sheets tell what the forms of a workbook are
 
 
 def contract_of(
@@ -82,9 +89,7 @@ def _list_of(contracts: Mapping[str, Contract], content: Callable[[], Content]) 
         return None
     fits = []
     for contract in contracts.values():
-        headers = [header for sheet in sheets if (header := find_header(sheet.rows, contract))]
-        hits = [header.match.hits for header in headers if not missing_columns(header, contract)]
-        fits.append((max(hits, default=0), contract))
+        fits.append((max((hits for hits, _ in _hits(sheets, contract)), default=0), contract))
     fits.sort(key=lambda fit: fit[0], reverse=True)
     (best, contract), *others = fits
     return contract if best >= max(other for other, _ in others) + _SAME_LIST_HITS else None
@@ -96,22 +101,27 @@ def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Cont
     Raises:
         UnreadableFile: No header fits, another list fits clearly better, or a required column is there twice.
     """
+    differing: UnreadableFile | None = None
     try:
         layout = choose_tables(content, contract)
         hits = max(header.match.hits for _, header in layout.tables)
         is_complete = not missing_columns(layout.tables[0][1], contract)
     except UnreadableFile as refusal:
-        if refusal.code == "cards_differ":
-            raise
-        layout, hits, is_complete = None, 0, False
         if not any(sheet.rows for sheet in content.sheets):
             raise UnreadableFile("empty_file", "文件里没有内容。请检查后重新报送。") from None
+        differing = refusal if refusal.code == "cards_differ" else None
+        layout, hits, is_complete = None, 0, any(form_columns(sheet, contract) for sheet in content.sheets)
+    if not is_complete or differing is not None:
+        # A form of this list that lacks a label is not another list's for having fewer labels there.
+        hits = max(hits, *(form_columns(sheet, contract, is_whole=False) for sheet in content.sheets))
     other = _better_list(contracts, contract, content, hits, is_complete=is_complete)
     if other is not None:
         raise UnreadableFile(
             "wrong_list",
             f"内容是《{other.title}》，不是《{contract.title}》。{_put_into([other])}",
         )
+    if differing is not None:
+        raise differing
     if layout is None:
         if is_garbled(content):
             raise UnreadableFile(
@@ -139,14 +149,43 @@ def _better_list(
     contracts: Mapping[str, Contract], contract: Contract, content: Content, hits: int, *, is_complete: bool
 ) -> Contract | None:
     best: Contract | None = None
-    best_hits = hits
+    best_hits, is_form_of_best = hits, False
     for other in contracts.values():
         if other is contract:
             continue
-        for sheet in content.sheets:
-            header = find_header(sheet.rows, other)
-            if header and not missing_columns(header, other) and header.match.hits > best_hits:
-                best, best_hits = other, header.match.hits
+        for other_hits, is_form_of_other in _hits(content.sheets, other):
+            if other_hits > best_hits:
+                best, best_hits, is_form_of_best = other, other_hits, is_form_of_other
+    if best is None:
+        return None
     # A list that has all it needs is only somebody else's when that one fits much better.
     margin = _SAME_LIST_HITS if is_complete else 1
+    if is_form_of_best:
+        margin = 1 if _is_titled(content.sheets, best) else min(margin, _SAME_FORM_HITS)
     return best if best_hits - hits >= margin else None
+
+
+def _is_titled(sheets: Iterable[Sheet], contract: Contract) -> bool:
+    """Whether the list's own title stands above the form."""
+    rows = itertools.chain.from_iterable(sheet.rows[:_TITLE_ROWS] for sheet in sheets)
+    return any(
+        contract.title in without_spaces(fold(cell))
+        for row in rows
+        for cell in row.cells
+        if isinstance(cell, str)
+    )
+
+
+def _hits(sheets: Iterable[Sheet], contract: Contract) -> Iterator[tuple[int, bool]]:
+    """How many columns of a list each sheet has that has all it needs, and whether as a form."""
+    forms = 0
+    for sheet in sheets:
+        header = find_header(sheet.rows, contract)
+        if header is None or missing_columns(header, contract):
+            header = None
+        else:
+            yield header.match.hits, False
+        if sheet.rows and forms < _SHEETS_OF_FORMS:
+            forms += 1
+            if is_form(sheet, header, contract):
+                yield form_columns(sheet, contract), True

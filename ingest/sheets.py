@@ -12,7 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from ingest.cards import read_cards
+from ingest.cards import form_columns, read_cards
 from ingest.headers import HEADER_SEARCH_ROWS, Header, find_header, missing_columns, normalise_header
 from ingest.normalise.regions import community_name
 from ingest.normalise.texts import fold, without_bracketed, without_spaces
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Table = tuple[Sheet, Header]
 
 _MOST_TABLES: Final = 500
+_FORM_HAS_MORE: Final = 3  # columns by which a form must fit better than the table on it
 # A second table on a sheet must fit nearly as well as the first: rows that repeat a few titles are none.
 _SECOND_TABLE_SHARE: Final = 0.6
 _NUMBERING: Final = re.compile(r"^(?:第?[\d一二三四五六七八九十]{1,3}[.、,)\-_ ]+|[①-⑳])")
@@ -45,7 +46,7 @@ _PLAIN_AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)")
 def tables_of(sheet: Sheet, contract: Contract) -> list[Table]:
     """The tables of a list on one sheet, in order; none when the sheet has nothing of it."""
     header = find_header(sheet.rows, contract)
-    if header is None or missing_columns(header, contract):
+    if header is None or missing_columns(header, contract) or is_form(sheet, header, contract):
         cards = read_cards(sheet, contract)
         # The table of members inside a card has a header too, but knows less than the card.
         if (
@@ -62,6 +63,12 @@ def tables_of(sheet: Sheet, contract: Contract) -> list[Table]:
         return [_in_yuan((sheet, header), contract, unit)]
     tables = _split((sheet, header), contract)
     return [_in_yuan(_without_repeated_heads(table), contract, unit) for table in tables]
+
+
+def is_form(sheet: Sheet, header: Header | None, contract: Contract) -> bool:
+    """Whether a sheet holds forms of a list, of which a table with that header is only a part (family members)."""
+    hits = form_columns(sheet, contract)
+    return hits > 0 and (header is None or hits >= header.match.hits + _FORM_HAS_MORE)
 
 
 def with_communities(tables: Sequence[Table]) -> list[Table]:

@@ -7,9 +7,10 @@ import pytest
 
 from ingest.cards import chosen_options
 from ingest.contract import load_contracts
-from ingest.headers import find_header
+from ingest.headers import find_header, missing_columns
 from ingest.layout import choose_tables, source_rows
 from ingest.normalise.texts import fold
+from ingest.placing import lay_out
 from ingest.readers.files import read_file
 from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile
 from ingest.sheets import community_of_sheet, place_name
@@ -182,6 +183,92 @@ def test_ticked_options(written, chosen):
     assert chosen_options(written) == chosen
 
 
+DISABLED_CARD = [
+    ("残疾人基本情况登记表",),
+    ("姓名", "赵三", "性别", "男"),
+    ("公民身份号码", "110105196001010016", "残疾人证号", "11010519600101001641"),
+    ("残疾类别", "肢体", "残疾等级", "一级"),
+    ("现住址", "清水苑1幢1单元101室", "联系电话", "13900000001"),
+    ("家庭成员情况",),
+    ("姓名", "身份证号", "联系电话"),
+    ("王二", "110105195001010029", None),
+]
+VISIT_CARD = [
+    ("入户走访记录表",),
+    ("走访编号", "ZF001", "家庭编号", "WJ01"),
+    ("户主姓名", "张一", "家庭住址", "清水苑1幢1单元101室"),
+    ("走访日期", "2026-10-05", "走访人", "李某"),
+    ("走访方式", "入户", "走访结果", "见到"),
+    ("备注", "无", None, None),
+]
+REGISTER_CARD = card("WJ01", "近江社区", "清水苑1幢1单元101室", FIRST)
+CONTRACTS = load_contracts()
+
+
+class TestFormsInTheWrongFolder:
+    """B75: a form is told by its labels, as a table is by its header."""
+
+    @pytest.mark.parametrize(
+        ("lines", "folder", "belongs_to"),
+        [
+            (lines, folder, belongs_to)
+            for lines, belongs_to in (
+                (REGISTER_CARD, "household_register"),
+                (DISABLED_CARD, "disabled"),
+                (VISIT_CARD, "visit"),
+            )
+            for folder in CONTRACTS
+            if folder != belongs_to
+        ],
+    )
+    def test_it_is_refused_with_the_folder_where_it_belongs(self, lines, folder, belongs_to):
+        content = read_file(workbook(("一", lines), ("二", lines)), "登记表.xlsx")
+        with pytest.raises(UnreadableFile) as caught:
+            lay_out(CONTRACTS, CONTRACTS[folder], content)
+        assert caught.value.code == "wrong_list"
+        assert f"{CONTRACTS[belongs_to].department}/{belongs_to} 文件夹" in caught.value.reason
+
+    @pytest.mark.parametrize(
+        ("lines", "code", "names"),
+        [
+            (REGISTER_CARD, "household_register", ["张一", "王二"]),
+            (DISABLED_CARD, "disabled", ["赵三"]),
+            (VISIT_CARD, "visit", ["张一"]),
+        ],
+    )
+    def test_in_its_own_folder_it_is_read(self, lines, code, names):
+        layout = lay_out(CONTRACTS, CONTRACTS[code], read_file(workbook(("一", lines)), "登记表.xlsx"))
+        assert "卡片式表格" in "".join(layout.notes)
+        found = [row.cells.get("person_name") for row in source_rows(layout, CONTRACTS[code])]
+        assert found[: len(names)] == names
+
+    def test_a_form_that_lacks_a_required_label_is_still_its_own_lists(self):
+        lines = [("家庭信息登记表",), ("社区", "近江社区", "健康状况", None), *REGISTER_CARD[2:]]
+        layout = lay_out(CONTRACTS, REGISTER, read_file(workbook(("一", lines)), "登记表.xlsx"))
+        assert "source_household_no" in missing_columns(layout.tables[0][1], REGISTER)
+
+    @pytest.mark.parametrize("code", sorted(CONTRACTS))
+    def test_a_table_under_notes_is_never_a_form(self, code):
+        contract = CONTRACTS[code]
+        headers = [column.header for column in contract.columns]
+        notes = [
+            ("近江社区2026年10月名册",),
+            ("社区", "近江社区", "填表日期", "2026-10-03", "联系电话", "13900000001"),
+            (
+                "填表单位：近江社区",
+                "填表人：李某",
+                "联系电话：13900000001",
+                "填表日期：2026年10月3日",
+                "社区：近江社区",
+            ),
+        ]
+        lines = [*notes, headers, *([f"值{row}{place}" for place in range(len(headers))] for row in range(3))]
+        content = read_file(workbook(("一", lines)), "名册.xlsx")
+        layout = lay_out(CONTRACTS, contract, content)
+        assert "卡片式表格" not in "".join(layout.notes)
+        assert len(list(source_rows(layout, contract))) == 3
+
+
 class TestCellsTooLong:
     """B39: such a cell condemns its row; its household goes on below it."""
 
@@ -208,7 +295,9 @@ class TestCellsTooLong:
         sheet = Sheet("", [Row(number, tuple(cells)) for number, cells in enumerate(rows, start=1)])
         found = list(source_rows(choose_tables(Content([sheet], {}), REGISTER), REGISTER))
         assert [row.fault for row in found] == [None, "cell_too_long", None]
-        assert values(found[2:], "source_household_no", "community_name", "address") == [("WJ02", "近江社区", None)]
+        assert values(found[2:], "source_household_no", "community_name", "address") == [
+            ("WJ02", "近江社区", None)
+        ]
         assert found[1].delivered["家庭住址"] == self.LONG
 
     def test_what_is_merged_over_several_rows_condemns_the_row_it_stands_in(self):
