@@ -7,6 +7,8 @@ from ingest_lists import ARRIVED, REGISTER_HEADER, csv_bytes, made_id, register_
 
 from ingest.arrivals import update_delivery_due
 from ingest.holds import refuse_held, release_held
+from orchestration.runs import late_and_missing
+from orchestration.waiting import waiting_lines, waiting_table
 
 pytestmark = pytest.mark.database
 
@@ -66,7 +68,7 @@ def summer(land):
     }
 
 
-def test_two_of_three_communities_are_not_the_list(summer, land, clock, ask):
+def test_two_of_three_communities_are_not_the_list(summer, land, clock, ask, warehouse):
     assert clock(date(2026, 7, 31), SUMMER) == (
         ("on_time", 0, summer[FAR], date(2026, 7, 10)),
         {community: ("on_time", 0, number) for community, number in summer.items()},
@@ -85,11 +87,19 @@ def test_two_of_three_communities_are_not_the_list(summer, land, clock, ask):
     assert [tuple(row) for row in ask("select community_name, days_late from ops.missing_community")] == [
         (FAR, 5)
     ]
+    shown = "\n".join(waiting_lines(warehouse.engine))
+    assert f"《独居、空巢老人名单》2026-10-01 至 2026-12-31，没有报的社区：{FAR}\n" in shown
+    assert f"没有报的社区：**{FAR}**" in str(waiting_table(warehouse.engine).value)
+    assert [(row.status, row.communities) for row in late_and_missing(warehouse.engine)] == [("missing", FAR)]
     far = land("c202610.csv", 11, 4, 200, **{FAR: 3})
     whole, single = clock(date(2026, 11, 30), AUTUMN)
     assert whole == ("late", 20, far.delivery_id, date(2026, 11, 4))
     assert single[FAR] == ("late", 20, far.delivery_id)
     assert ask("select * from ops.missing_community") == []
+    assert [(row.status, row.communities) for row in late_and_missing(warehouse.engine)] == [
+        ("late", f"{WATER}（2 天）、{FAR}（20 天）")
+    ]
+    assert waiting_lines(warehouse.engine) == []
     # A run for an earlier day gives that day's answer.
     assert clock(date(2026, 10, 20), AUTUMN)[1][FAR] == ("missing", 5, None)
 
