@@ -101,9 +101,12 @@ def _in_database(harness: Harness, folder: Path, count: int, seed: int) -> Itera
 @click.option(
     "--points", "most_points", default=0, help="operations of a scenario that are tried; 0: all, in every way"
 )
+@click.option("--scenario", "scenarios", multiple=True, type=click.Choice(_SWEPT), help="only these; default: all")
 @click.option("--rounds", default=5, help="rounds of disturbances from outside")
 @click.option("--seed", default=20261124)
-def main(kills: int, files: int, most_points: int, rounds: int, seed: int) -> None:
+def main(
+    kills: int, files: int, most_points: int, scenarios: tuple[str, ...], rounds: int, seed: int
+) -> None:
     """Kill, fail and mutate for as long as it takes."""
     os.nice(10)
     console = Console()
@@ -114,7 +117,7 @@ def main(kills: int, files: int, most_points: int, rounds: int, seed: int) -> No
     server = EmbeddedServer(folder / "server", _FAST_AND_UNSAFE)
     try:
         with Harness(server.start(), folder / "scenes", "soak") as harness:
-            for scenario in _SWEPT:
+            for scenario in scenarios or _SWEPT:
                 chosen = points(harness, scenario)
                 if most_points:
                     chosen = some(chosen, most_points, seed)

@@ -63,6 +63,11 @@ def sealer_killed(harness: Harness, delay: float) -> Attempt:
     return _with_helper(harness, "ingest.sealing_pool", signal.SIGKILL, delay, "sealing process killed")
 
 
+def sealer_stopped(harness: Harness, delay: float) -> Attempt:
+    """A sealing process is stopped and answers no more: the delivery waits for the next run, and nobody for the process."""
+    return _with_helper(harness, "ingest.sealing_pool", signal.SIGSTOP, delay, "sealing process stopped")
+
+
 def backend_ended(harness: Harness, delay: float) -> Attempt:
     """The server ends the victim's sessions (pg_terminate_backend)."""
     run, expected = harness.clean(SCENARIO)
@@ -112,7 +117,7 @@ def all_of_them(harness: Harness, rounds: int, seed: int) -> Iterator[Attempt]:
     """Each disturbance so many times, at random moments."""
     order = random.Random(seed)
     helpers: tuple[Callable[[Harness, float], Attempt], ...] = (
-        parser_killed, parser_stopped, sealer_killed, backend_ended,
+        parser_killed, parser_stopped, sealer_killed, sealer_stopped, backend_ended,
     )  # fmt: skip
     for _ in range(rounds):
         for disturb in helpers:

@@ -49,6 +49,7 @@ def test_kills_at_random_times_over_a_dozen_deliveries(harness):
         (outside.parser_killed, 0.05),
         (outside.parser_stopped, 0.0),
         (outside.sealer_killed, 0.0),
+        (outside.sealer_stopped, 0.0),
         (outside.backend_ended, 0.5),
         (outside.disk_full, 1_000),
         (outside.lock_held, "raw.disabled"),

@@ -93,6 +93,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     if request.get("silent_seconds"):
         limits = Limits(silent_seconds=request["silent_seconds"])
         deliveries.Parser = functools.partial(Parser, limits=limits)
+        sealing_pool._SILENT_SECONDS = request["silent_seconds"]
     operations = Operations(
         Path(request["trace"]),
         [str(folder / name) for name in ("landing", "outbox", "spool", "home")],
