@@ -101,7 +101,9 @@ def _in_database(harness: Harness, folder: Path, count: int, seed: int) -> Itera
 @click.option(
     "--points", "most_points", default=0, help="operations of a scenario that are tried; 0: all, in every way"
 )
-@click.option("--scenario", "scenarios", multiple=True, type=click.Choice(_SWEPT), help="only these; default: all")
+@click.option(
+    "--scenario", "scenarios", multiple=True, type=click.Choice(_SWEPT), help="only these; default: all"
+)
 @click.option("--rounds", default=5, help="rounds of disturbances from outside")
 @click.option("--seed", default=20261124)
 def main(
