@@ -26,7 +26,7 @@ from infra.postgres import ServerAddress
 from infra.protection import FieldProtector
 from infra.warehouse import Warehouse
 from tests.faults.scenes import prepare
-from tests.faults.state import State, differences, end_state
+from tests.faults.state import NO_GAPS, State, differences, end_state
 
 ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
@@ -34,16 +34,6 @@ _GONE_SECONDS: Final = (
     5.0  # reliability.md F04: a dead client's backend, and what it started, are gone by then
 )
 _HANG_SECONDS: Final = 120.0
-# Serial numbers used up by what was rolled back are different by nature; here they are given without gaps.
-_NO_GAPS: Final = """
-create function ops.without_gaps() returns trigger language plpgsql as $$
-begin
-    new.delivery_id := (select coalesce(max(delivery_id), 0) + 1 from ops.delivery);
-    return new;
-end $$;
-create trigger a_number_without_gaps before insert on ops.delivery
-    for each row execute function ops.without_gaps()
-"""
 
 
 @dataclass
@@ -186,7 +176,7 @@ class Harness:
 
     def state(self) -> State:
         """The end state of the present scene."""
-        return end_state(self.conninfo(), self._protector, self.scene / "outbox")
+        return end_state(self.conninfo(), self._protector, self.scene)
 
     def conninfo(self) -> str:
         """Of the present scene's database."""
@@ -254,7 +244,7 @@ class Harness:
         shutil.copy2(self._folder / "keys" / "field-keys.json", self.scene / "home")
         warehouse = self._warehouse(self._base_name(scenario))
         with warehouse.engine.begin() as connection:
-            connection.exec_driver_sql(_NO_GAPS)
+            connection.exec_driver_sql(NO_GAPS)
         prepare(
             scenario, self.scene, warehouse.engine, FieldProtector(self.scene / "home" / "field-keys.json")
         )

@@ -67,6 +67,18 @@ def test_the_comparison_sees_one_changed_byte(harness):
     from tests.faults.state import differences
 
     assert len(differences(expected, changed)) == 1
+    for kind in (
+        "ops.delivery",
+        "ops.quarantined_row",
+        "ops.row_warning",
+        "ops.receipt",
+        "ops.alert",
+        "quality.supplier_scorecard",
+    ):
+        assert expected[kind], f"{kind} is compared"
+    assert {
+        name.rpartition(".")[2] for name in expected if name.startswith("outbox/") and "回执" in name
+    } == {"xlsx", "json"}
     assert differences(expected, expected) == []
     assert {line.split("\t")[1] for line in run.steps} >= {
         "connect", "execute", "copy", "copy write", "commit", "create", "write", "fsync", "replace", "read",
