@@ -1,6 +1,8 @@
 """One delivery, one decision: killed and failed around single operations, at random times and from outside (F01 to F05, F10,
 F23, F41, F42). A short seeded choice; `make soak` tries them all."""
 
+import os
+
 import pytest
 
 from tests.faults import outside
@@ -57,6 +59,13 @@ def test_kills_at_random_times_over_a_dozen_deliveries(harness):
 )
 def test_a_disturbance_from_outside_is_made_good(harness, disturb, when):
     attempt = disturb(harness, when)
+    assert attempt.problems == [], attempt.what
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("place", ["outbox", "spool"])
+def test_a_disk_that_is_full_is_told_and_made_good(harness, place):
+    attempt = outside.small_disk(harness, place)
     assert attempt.problems == [], attempt.what
 
 
