@@ -22,6 +22,7 @@ import psycopg
 from tests.faults.harness import Attempt, Harness, children_of_session
 
 SCENARIO: Final = "delivery"
+_SILENT_SECONDS: Final = 5  # instead of half a minute or more, where a process is stopped
 LOCKED: Final = (
     "raw.disabled",
     "ops.delivery",
@@ -47,7 +48,8 @@ def _helper(pid: int, word: str, seconds: float = 20) -> psutil.Process | None:
 def _with_helper(harness: Harness, word: str, number: int, delay: float, what: str) -> Attempt:
     _, expected = harness.clean(SCENARIO)
     harness.reset(SCENARIO)
-    pid = harness.start(SCENARIO, small_pieces=word == "ingest.sealing_pool", silent_seconds=2)
+    silent_seconds = _SILENT_SECONDS if number == signal.SIGSTOP else 0
+    pid = harness.start(SCENARIO, small_pieces=word == "ingest.sealing_pool", silent_seconds=silent_seconds)
     helper = _helper(pid, word)
     time.sleep(delay)
     if helper is not None:
