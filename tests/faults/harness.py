@@ -38,12 +38,18 @@ _HANG_SECONDS: Final = 120.0
 
 @dataclass
 class Run:
-    """One run of the victim."""
+    """One run of the victim.
+
+    Attributes:
+        steps: A line an operation: number, kind, what it works on.
+        moments: For each of them the seconds from the start of the run to its beginning.
+    """
 
     status: int
     outcome: str
     message: str
     steps: list[str]
+    moments: list[float]
     seconds: float
 
 
@@ -70,6 +76,7 @@ class Harness:
         self._folder = folder
         self._name = name
         self.scene = folder / "scene"
+        self.trace = folder / "trace"
         self._bases: dict[str, Path] = {}
         self._clean: dict[tuple[str, bool], tuple[Run, State]] = {}
         self._attempts = 0
@@ -129,11 +136,12 @@ class Harness:
     def start(self, scenario: str, **options: Any) -> int:
         """Start the victim; its process number."""
         (self._folder / "result").unlink(missing_ok=True)
+        self.trace.write_bytes(b"")
         request = {
             "scenario": scenario,
             "folder": str(self.scene),
             "url": self._warehouse_url(self._database),
-            "trace": str(self._folder / "trace"),
+            "trace": str(self.trace),
             "result": str(self._folder / "result"),
             "log": str(self._folder / "victim.log"),
             **options,
@@ -150,12 +158,19 @@ class Harness:
         assert self._zygote.stdout is not None
         status = int(self._zygote.stdout.readline())
         seconds = time.monotonic() - self._started
-        steps = (self._folder / "trace").read_text("utf-8").splitlines()
+        lines = [line.rpartition("\t") for line in self.trace.read_text("utf-8").splitlines()]
         try:
             result = json.loads((self._folder / "result").read_text("utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             result = {"outcome": "died", "message": ""}
-        return Run(status, result["outcome"], result["message"], steps, seconds)
+        return Run(
+            status,
+            result["outcome"],
+            result["message"],
+            [step for step, _, _ in lines],
+            [float(moment) - self._started for _, _, moment in lines],
+            seconds,
+        )
 
     def run(self, scenario: str, **options: Any) -> Run:
         """Start the victim and wait for it."""

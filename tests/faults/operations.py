@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ class Operations:
     """Counts from 1; at number `at` the fault happens.
 
     Args:
-        trace: Gets a line an operation.
+        trace: Gets a line an operation: number, kind, what it works on, and the clock when it began.
         watched: Files below these folders count.
         at: Number of the operation, 0 for none.
         fault: One of `FAULTS`, or the name of an error after which a server wants to be asked again.
@@ -58,7 +59,8 @@ class Operations:
         if self._is_inside:
             return run()
         self.count += 1
-        self._write(self._trace, f"{self.count}\t{kind}\t{detail}\n".encode("utf-8", "replace"))
+        line = f"{self.count}\t{kind}\t{detail}\t{time.monotonic()}\n"
+        self._write(self._trace, line.encode("utf-8", "replace"))
         self._is_inside = True
         try:
             if not (self.count == self._at or (self._is_lasting and 0 < self._at <= self.count)):

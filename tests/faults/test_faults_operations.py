@@ -43,6 +43,11 @@ def test_kills_at_random_times_over_a_dozen_deliveries(harness):
     attempts = list(random_kills(harness, "dozen", 12, SEED))
     assert [(attempt.what, attempt.problems) for attempt in attempts if attempt.problems] == []
     assert sum(attempt.first.outcome == "died" for attempt in attempts) >= 6
+    run, _ = harness.clean("dozen")
+    done = [len(attempt.first.steps) for attempt in attempts]
+    assert min(done) < len(run.steps) / 4 < len(run.steps) / 2 < max(done), (
+        "the kills are spread over the run"
+    )
 
 
 @pytest.mark.parametrize(
