@@ -39,6 +39,20 @@ def test_rows_on_disk_and_in_other_processes_are_made_good_too(harness):
     assert [(attempt.what, attempt.problems) for attempt in attempts if attempt.problems] == []
 
 
+@pytest.mark.parametrize(
+    "word", ["from ops.alert", "delete from quality.supplier_scorecard", "update ops.alert set"]
+)
+def test_mails_and_scores_tell_of_a_lost_server_in_our_words(harness, word):
+    """Once a driver's own error came out of them, which may name values of a row."""
+    point = next(
+        point
+        for point in points(harness, "delivery")
+        if point[1] == "error_before" and word in point[2].lower()
+    )
+    attempt = fault_at(harness, "delivery", point)
+    assert (attempt.first.outcome, attempt.problems) == ("TransientError", []), attempt.what
+
+
 def test_kills_at_random_times_over_a_dozen_deliveries(harness):
     attempts = list(random_kills(harness, "dozen", 12, SEED))
     assert [(attempt.what, attempt.problems) for attempt in attempts if attempt.problems] == []
@@ -60,6 +74,7 @@ def test_kills_at_random_times_over_a_dozen_deliveries(harness):
         (outside.backend_ended, 0.5),
         (outside.disk_full, 1_000),
         (outside.lock_held, "raw.disabled"),
+        (outside.lock_held, "ops.alert"),
     ],
 )
 def test_a_disturbance_from_outside_is_made_good(harness, disturb, when):
