@@ -6,12 +6,13 @@ for long (reliability.md F35, F36, B73 to B79). What the bytes mean is not said 
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ _IGNORED: Final = re.compile(
     r"^(\.|~\$|~)|\.(tmp|part|partial|crdownload|swp|lock|bak)$|^(Thumbs\.db|desktop\.ini)$", re.IGNORECASE
 )
 _BLOCK: Final = 1 << 20
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# What was a file or folder when the landing folder was looked through is a link, or another thing, by now.
+_REPLACED: Final = frozenset({errno.ELOOP, errno.ENOTDIR})
 _T = TypeVar("_T")
 
 
@@ -47,6 +51,7 @@ class LandedFile:
         is_misplaced: It lies in no list folder, or more than `MAX_SUB_FOLDERS` below one.
         is_name_sound: Whether the file name could be decoded.
         is_folder: A folder that cannot be opened; it stands for all that is in it.
+        depth: How many folders lie between the landing folder and it.
     """
 
     path: Path
@@ -60,6 +65,7 @@ class LandedFile:
     is_misplaced: bool
     is_name_sound: bool
     is_folder: bool = False
+    depth: int = 0
 
     @property
     def source_path(self) -> str:
@@ -95,7 +101,7 @@ def scan(landing: Path) -> list[LandedFile]:
         PermanentError: The landing folder itself cannot be opened.
     """
     try:
-        files = _twice(lambda: _scan_folder(landing, ()))
+        files = _twice(lambda: _scan_folder(landing.absolute(), ()))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -111,7 +117,7 @@ def scan(landing: Path) -> list[LandedFile]:
 def is_readable(file: LandedFile) -> bool:
     """Whether the file opens now; nothing is read."""
     try:
-        os.close(_open(file.path))
+        os.close(_open(file))
     except OSError:
         return False
     return True
@@ -136,10 +142,12 @@ def opened(file: LandedFile) -> Iterator[OpenFile]:
     if file.size > MAX_FILE_BYTES:
         raise UnreadableFile("file_too_large", f"文件超过 {MAX_FILE_BYTES // 1_000_000} MB。请分批报送。")
     try:
-        descriptor = _twice(lambda: _open(file.path))
+        descriptor = _twice(lambda: _open(file))
     except FileNotFoundError:
         raise StillChanging from None
     except OSError as error:
+        if error.errno in _REPLACED:
+            raise StillChanging from None  # the next look at the folder tells what it is now
         raise UnreadableFile("not_permitted", f"文件打不开（{error.strerror}）。请检查文件权限。") from None
     try:
         before = os.fstat(descriptor)
@@ -196,56 +204,82 @@ def _fingerprint(descriptor: int, size: int) -> str:
     return digest.hexdigest()
 
 
-def _open(path: Path) -> int:
+def _open(file: LandedFile) -> int:
+    """A descriptor of the file, gone to from the landing folder step by step: no folder on the way may be a link by now."""
+    with _folder(file.path.parents[file.depth], None) as landing:
+        return _open_below(landing, file.path.parts[-file.depth - 1 :])
+
+
+def _open_below(folder: int, names: Sequence[str]) -> int:
+    name, *rest = names
+    if rest:
+        with _folder(name, folder) as below:
+            return _open_below(below, rest)
     # O_NONBLOCK: a pipe put in the file's place meanwhile must not hang us.
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(name, flags, dir_fd=folder)
 
 
-def _scan_folder(folder: Path, names: tuple[str, ...]) -> list[LandedFile]:
+@contextmanager
+def _folder(path: Path | str, parent: int | None) -> Iterator[int]:
+    """A descriptor of a folder; below the landing folder (`parent`) links are not followed, though they look like folders."""
+    flags = _FOLDER if parent is None else _FOLDER | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _scan_folder(path: Path, names: tuple[str, ...], parent: int | None = None) -> list[LandedFile]:
     """What lies in a folder and below; `names` are the folders from the landing folder down to it."""
     files: list[LandedFile] = []
-    with os.scandir(folder) as entries:
+    with _folder(names[-1] if names else path, parent) as folder, os.scandir(folder) as entries:
         for entry in entries:
             if _IGNORED.search(entry.name):
                 continue
-            path = Path(entry.path)
+            inside = (*names, entry.name)
             if not entry.is_dir(follow_symlinks=False):
-                files.extend(_landed(path, names))
+                files.extend(_landed(path, entry.name, names, folder))
             elif len(names) < _DEEPEST:
                 try:
-                    files.extend(_twice(functools.partial(_scan_folder, path, (*names, entry.name))))
+                    files.extend(_twice(functools.partial(_scan_folder, path / entry.name, inside, folder)))
                 except FileNotFoundError:
                     continue  # gone meanwhile
-                except OSError:
+                except OSError as error:
                     # One closed folder stops nobody; what is in it must not be lost without a word.
-                    files.extend(_landed(path, (*names, entry.name), is_folder=True))
+                    if error.errno not in _REPLACED:
+                        files.extend(_landed(path, entry.name, inside, folder, is_folder=True))
     return files
 
 
-def _landed(path: Path, folders: tuple[str, ...], *, is_folder: bool = False) -> list[LandedFile]:
-    """The entry; nothing when it is gone meanwhile."""
+def _landed(
+    parent: Path, name: str, folders: tuple[str, ...], descriptor: int, *, is_folder: bool = False
+) -> list[LandedFile]:
+    """The entry of an open folder; nothing when it is gone meanwhile."""
     try:
-        status = path.lstat()
+        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     except FileNotFoundError:
         return []
     try:
-        path.name.encode("utf-8")
+        name.encode("utf-8")
         is_name_sound = True
     except UnicodeEncodeError:
         is_name_sound = False
     department, list_code, *below = (*folders, *("", "")[len(folders) :])
     return [
         LandedFile(
-            path=path.absolute(),
+            path=parent / name,
             department=shown(department) or NO_DEPARTMENT,
             list_code=shown(list_code) or NO_LIST,
             sub_folder=shown("/".join(below)),
-            file_name=shown(path.name),
+            file_name=shown(name),
             modified_ns=status.st_mtime_ns,
             size=status.st_size,
             is_regular=stat.S_ISREG(status.st_mode),
             is_misplaced=not list_code or len(below) > MAX_SUB_FOLDERS,
             is_name_sound=is_name_sound,
             is_folder=is_folder,
+            depth=len(folders) - is_folder,
         )
     ]

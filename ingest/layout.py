@@ -285,18 +285,24 @@ def _is_empty(cell: Cell) -> bool:
 
 
 def is_repeated_header(cells: Sequence[Cell], header: Header) -> bool:
-    """Whether a row says the header again."""
+    """Whether a row says the header again.
+
+    What it says again must be the contract's headers, a third of it at least: where a person's data have run into the
+    header, the same person's row has much in common with it and is no header.
+    """
     filled = [
-        (cell, text)
-        for cell, text in zip(cells, header.texts, strict=False)
+        (position, cell, text)
+        for position, (cell, text) in enumerate(zip(cells, header.texts, strict=False))
         if isinstance(cell, str) and cell.strip()
     ]
-    same = 0
-    for done, (cell, text) in enumerate(filled, start=1):
-        same += normalise_header(cell) == text
-        if (done - same) * 2 >= len(filled):
+    same = []
+    for done, (position, cell, text) in enumerate(filled, start=1):
+        if normalise_header(cell) == text:
+            same.append(position)
+        if (done - len(same)) * 2 >= len(filled):
             return False  # as good as always after half the cells: it is a row of data
-    return same >= 3
+    known = set(header.match.positions.values()).intersection(same)
+    return len(same) >= 3 and len(known) * 3 >= len(same)
 
 
 def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tuple[int, int], Cell]:

@@ -28,6 +28,8 @@ from ingest.snapshot_dates import SnapshotDate
 # Rust and C say so before they give up; the only words of the process that are ever looked for.
 _OUT_OF_MEMORY: Final = (b"memory allocation of", b"bad_alloc", b"MemoryError", b"Cannot allocate memory")
 _FILES_IN_A_ROW: Final = 500
+# So many times as long is waited where the machine is to blame for the silence.
+_PATIENCE: Final = 4
 # The file may not be to blame: the system or a person may have ended the process. It is read a second time, no more.
 DIED: Final = "parser_died"
 
@@ -145,14 +147,27 @@ class Parser:
     def _receive(self) -> tuple[bytes, bytes]:
         """Kind and body of the next message."""
         try:
-            if not self._connection.poll(self._limits.silent_seconds):
-                was_stopped = self._is_stopped()
-                self.close()
-                raise _refusal(DIED if was_stopped else "parser_time")
+            self._wait()
             message = self._connection.recv_bytes()
         except (EOFError, OSError):
             raise self._lost() from None
         return message[:1], message[1:]
+
+    def _wait(self) -> None:
+        """Wait for the next message; UnreadableFile when the process is silent for too long."""
+        assert self._process is not None
+        seconds = self._limits.silent_seconds
+        for _ in range(_PATIENCE):
+            _, used_before = _standing(self._process.pid)
+            if self._connection.poll(seconds):
+                return
+            state, used = _standing(self._process.pid)
+            # It would go on, were there a processor or a disk for it: a busy machine says nothing of the file.
+            if state not in "RD" or (used - used_before) * 2 > seconds:
+                break
+        was_stopped = self._is_stopped()
+        self.close()
+        raise _refusal(DIED if was_stopped else "parser_time")
 
     def _opened(self, kind: bytes, data: bytes) -> Any:
         message = marshal.loads(data)
@@ -214,6 +229,19 @@ class Parser:
 
 
 _BIG_FILE: Final = 20_000_000
+
+
+def _standing(pid: int) -> tuple[str, float]:
+    """What a process is at (R: runs or waits for a processor, D: for a disk, …) and the seconds of processor it has used.
+
+    Where the system does not tell (no /proc), it is at `?`.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return "?", 0.0
+    return fields[0].decode(), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _refusal(code: str) -> UnreadableFile:

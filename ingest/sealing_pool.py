@@ -11,6 +11,7 @@ import marshal
 import os
 import queue
 import socket
+import struct
 import subprocess
 import sys
 from collections import deque
@@ -28,6 +29,8 @@ from ingest.batches import Batch, unpacked
 _MOST_PROCESSES: Final = 4
 _WAITING: Final = 2  # batches a process, sealed or on the way
 _START_BATCHES: Final = 12
+# A batch takes well under a second; a process that says nothing for so long was stopped, and is lost.
+_SILENT_SECONDS: Final = 60
 
 
 class SealingFault(Exception):
@@ -39,6 +42,8 @@ class _Worker:
 
     def __init__(self, protector: FieldProtector) -> None:
         ours, theirs = socket.socketpair()
+        for waiting in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, waiting, struct.pack("@ll", _SILENT_SECONDS, 0))
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from ingest.sealing_pool import main; main()", str(theirs.fileno())],
@@ -60,7 +65,7 @@ class _Worker:
 
         Raises:
             SealingFault: The program fails on it.
-            EOFError, OSError: The process is gone.
+            EOFError, OSError: The process is gone, or has said nothing for too long.
         """
         self._connection.send(batch)
         answer = self._connection.recv()
@@ -121,7 +126,7 @@ class SealingPool:
         except (EOFError, OSError):
             raise TransientError(
                 "加密来件的各行",
-                came="加密进程意外中止（可能内存不足）",
+                came="加密进程意外中止（可能内存不足）或不再应答",
                 next_step="确认内存充足后重新运行；未登记的来件会再次读取",
             ) from None
         finally:

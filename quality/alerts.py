@@ -23,6 +23,7 @@ from infra.clock import utc_now
 from infra.errors import PermanentError, TransientError
 from infra.mail import MailTransport
 from infra.settings import Settings
+from infra.warehouse import persistent
 from quality.backlog import gather_backlog
 from quality.drafts import Draft, digest_of, known_facts, lock_queue, store
 from quality.messages import Alert, build_message
@@ -49,6 +50,7 @@ class DeliveryReport:
     message: str
 
 
+@persistent("登记提醒邮件")
 def queue_alerts(engine: Engine, refresh_id: int | None = None) -> int:
     """Write an alert for everything that calls for one and has none yet; returns how many were written.
 

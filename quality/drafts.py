@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
+from infra.warehouse import limit_lock_wait
+
 # One queueing at a time; any number that nobody else uses.
 QUEUE_LOCK: Final = 0x79696875_0004
 
@@ -42,7 +44,8 @@ class Draft:
 
 
 def lock_queue(connection: Connection) -> None:
-    """Let one transaction at a time queue alerts."""
+    """Let one transaction at a time queue alerts; nobody waits for ever for a lock in it (reliability.md F41)."""
+    limit_lock_wait(connection)
     connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": QUEUE_LOCK})
 
 

@@ -15,6 +15,8 @@ from typing import Final
 
 from sqlalchemy import Engine, text
 
+from infra.warehouse import limit_lock_wait, persistent
+
 DIMENSION_NAMES: Final = {
     "conformity": "规范性",
     "completeness": "完整性",
@@ -46,6 +48,7 @@ class Score:
     ratio: Decimal | None
 
 
+@persistent("给报送单位计分")
 def score_suppliers(engine: Engine, as_of: date) -> list[Score]:
     """Score the month of a business date and the month before, whose late lists may have come since.
 
@@ -65,6 +68,7 @@ def score_suppliers(engine: Engine, as_of: date) -> list[Score]:
         else month.replace(month=month.month - 1)
     )
     with engine.begin() as connection:
+        limit_lock_wait(connection)
         for first in (before, month):
             connection.execute(
                 text("delete from quality.supplier_scorecard where month = :month"), {"month": first}

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Row, text
 from infra.clock import utc_now
 from infra.errors import PermanentError
 from infra.settings import Settings
+from infra.warehouse import persistent
 from quality.drafts import Draft, digest_of, known_facts, lock_queue, store
 from quality.messages import Attachment
 from quality.suppliers import Suppliers, load_suppliers
@@ -52,6 +53,7 @@ class _Fact:
     item: Mapping[str, Any]
 
 
+@persistent("登记给报送单位的邮件")
 def queue_supplier_mails(
     engine: Engine, suppliers: Suppliers | None, as_of: date, now: datetime | None = None
 ) -> SupplierMails:

@@ -26,7 +26,7 @@ from infra.postgres import ServerAddress
 from infra.protection import FieldProtector
 from infra.warehouse import Warehouse
 from tests.faults.scenes import prepare
-from tests.faults.state import State, differences, end_state
+from tests.faults.state import NO_GAPS, State, differences, end_state
 
 ROOT: Final = Path(__file__).parents[2]
 KILLED: Final = -signal.SIGKILL
@@ -34,26 +34,22 @@ _GONE_SECONDS: Final = (
     5.0  # reliability.md F04: a dead client's backend, and what it started, are gone by then
 )
 _HANG_SECONDS: Final = 120.0
-# Serial numbers used up by what was rolled back are different by nature; here they are given without gaps.
-_NO_GAPS: Final = """
-create function ops.without_gaps() returns trigger language plpgsql as $$
-begin
-    new.delivery_id := (select coalesce(max(delivery_id), 0) + 1 from ops.delivery);
-    return new;
-end $$;
-create trigger a_number_without_gaps before insert on ops.delivery
-    for each row execute function ops.without_gaps()
-"""
 
 
 @dataclass
 class Run:
-    """One run of the victim."""
+    """One run of the victim.
+
+    Attributes:
+        steps: A line an operation: number, kind, what it works on.
+        moments: For each of them the seconds from the start of the run to its beginning.
+    """
 
     status: int
     outcome: str
     message: str
     steps: list[str]
+    moments: list[float]
     seconds: float
 
 
@@ -80,6 +76,7 @@ class Harness:
         self._folder = folder
         self._name = name
         self.scene = folder / "scene"
+        self.trace = folder / "trace"
         self._bases: dict[str, Path] = {}
         self._clean: dict[tuple[str, bool], tuple[Run, State]] = {}
         self._attempts = 0
@@ -139,11 +136,12 @@ class Harness:
     def start(self, scenario: str, **options: Any) -> int:
         """Start the victim; its process number."""
         (self._folder / "result").unlink(missing_ok=True)
+        self.trace.write_bytes(b"")
         request = {
             "scenario": scenario,
             "folder": str(self.scene),
             "url": self._warehouse_url(self._database),
-            "trace": str(self._folder / "trace"),
+            "trace": str(self.trace),
             "result": str(self._folder / "result"),
             "log": str(self._folder / "victim.log"),
             **options,
@@ -160,12 +158,19 @@ class Harness:
         assert self._zygote.stdout is not None
         status = int(self._zygote.stdout.readline())
         seconds = time.monotonic() - self._started
-        steps = (self._folder / "trace").read_text("utf-8").splitlines()
+        lines = [line.rpartition("\t") for line in self.trace.read_text("utf-8").splitlines()]
         try:
             result = json.loads((self._folder / "result").read_text("utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
             result = {"outcome": "died", "message": ""}
-        return Run(status, result["outcome"], result["message"], steps, seconds)
+        return Run(
+            status,
+            result["outcome"],
+            result["message"],
+            [step for step, _, _ in lines],
+            [float(moment) - self._started for _, _, moment in lines],
+            seconds,
+        )
 
     def run(self, scenario: str, **options: Any) -> Run:
         """Start the victim and wait for it."""
@@ -186,7 +191,7 @@ class Harness:
 
     def state(self) -> State:
         """The end state of the present scene."""
-        return end_state(self.conninfo(), self._protector, self.scene / "outbox")
+        return end_state(self.conninfo(), self._protector, self.scene)
 
     def conninfo(self) -> str:
         """Of the present scene's database."""
@@ -254,7 +259,7 @@ class Harness:
         shutil.copy2(self._folder / "keys" / "field-keys.json", self.scene / "home")
         warehouse = self._warehouse(self._base_name(scenario))
         with warehouse.engine.begin() as connection:
-            connection.exec_driver_sql(_NO_GAPS)
+            connection.exec_driver_sql(NO_GAPS)
         prepare(
             scenario, self.scene, warehouse.engine, FieldProtector(self.scene / "home" / "field-keys.json")
         )

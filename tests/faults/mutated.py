@@ -4,6 +4,7 @@ Belongs here: the closed set of outcomes and the judgement of each file. Most fi
 the COPY (`way="memory"`: folder scan, fingerprint, parser process, judging, sealing); `way="database"` goes all the way.
 """
 
+import marshal
 import shutil
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from typing import Final
 
 from infra.protection import FieldProtector
 from ingest.batch_sealing import Delivery
+from ingest.batches import unpacked
 from ingest.contract import load_contracts
 from ingest.deliveries import ingest_landing
 from ingest.landing import opened, scan
@@ -22,7 +24,7 @@ from ingest.parser_client import Parser
 from ingest.readers.sheet import UnreadableFile
 from ingest.sealing_pool import SealingFault, SealingPool
 from tests.faults.mutations import Mutated, mutated
-from tests.faults.plain_reader import count_members, count_rows
+from tests.faults.plain_reader import HOUSEHOLD, SPACES, count_members, count_rows, households
 from tests.faults.victim import ARRIVED
 
 CONTRACTS: Final = load_contracts()
@@ -77,7 +79,8 @@ class Memory:
         self._pool.close()
 
     def take(self, file: Mutated) -> tuple[str, int]:
-        """Outcome and number of rows, accepted and quarantined."""
+        """Outcome and number of rows, accepted and quarantined; `households` says whose they were."""
+        self.households: Counter[str] = Counter()
         path = self._landing / PLACE / file.name
         path.write_bytes(file.content)
         (landed,) = scan(self._landing)
@@ -88,7 +91,7 @@ class Memory:
                 delivery = Delivery(
                     1, CONTRACTS[LIST], content.sha256, ARRIVAL, snapshot.value, tuple(rows.missing), rows.seem_rounded
                 )  # fmt: skip
-                sealed = list(self._pool.sealed(rows.batches, delivery))
+                sealed = list(self._pool.sealed(self._seen(rows.batches), delivery))
                 assert rows.sha256 == content.sha256
         except UnreadableFile as refusal:
             return refusal.code, 0
@@ -103,6 +106,14 @@ class Memory:
             if lines != count:
                 return f"{count} rows of {block} are counted, {lines} lines are there", accepted + quarantined
         return "rows", accepted + quarantined
+
+    def _seen(self, batches: Iterator[bytes]) -> Iterator[bytes]:
+        for batch in batches:
+            for row in unpacked(marshal.loads(batch)):
+                cells = (*row.delivered.values(), *row.surplus.values())
+                texts = {cell.strip(SPACES) for cell in cells if isinstance(cell, str)}
+                self.households.update(filter(HOUSEHOLD.fullmatch, texts))
+            yield batch
 
 
 class Database:
@@ -140,8 +151,10 @@ class Database:
         return found
 
 
-def judged(file: Mutated, outcome: str, rows: int, seconds: float) -> Result:
-    """Whether an outcome is right."""
+def judged(
+    file: Mutated, outcome: str, rows: int, seconds: float, found: Counter[str] | None = None
+) -> Result:
+    """Whether an outcome is right; `found`: in how many rows each household's number was found, where that is known."""
     problem, counted = "", None
     if seconds > SECONDS:
         problem = f"took {seconds:.0f} s"
@@ -149,6 +162,8 @@ def judged(file: Mutated, outcome: str, rows: int, seconds: float) -> Result:
         counted = count_members(file.content) if file.format == "cards" else count_rows(file.content)
         if counted is not None and rows < counted:
             problem = f"{counted - rows} rows are lost"
+        elif found is not None and file.format != "cards" and (lost := households(file.content) - found):
+            problem = f"rows of {', '.join(sorted(lost))} are lost, and others are too many"
     elif outcome not in REFUSALS and outcome != "duplicate":
         problem = f"no named outcome: {outcome}"
     return Result(file, outcome, rows, counted, seconds, problem)
@@ -161,7 +176,7 @@ def through_memory(folder: Path, numbers: range, seed: int) -> Iterator[Result]:
             file = mutated(number, seed)
             began = time.monotonic()
             outcome, rows = memory.take(file)
-            yield judged(file, outcome, rows, time.monotonic() - began)
+            yield judged(file, outcome, rows, time.monotonic() - began, memory.households)
 
 
 def through_database(engine: object, folder: Path, numbers: range, seed: int) -> Iterator[Result]:

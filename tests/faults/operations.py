@@ -9,6 +9,7 @@ import errno
 import io
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ class Operations:
     """Counts from 1; at number `at` the fault happens.
 
     Args:
-        trace: Gets a line an operation.
+        trace: Gets a line an operation: number, kind, what it works on, and the clock when it began.
         watched: Files below these folders count.
         at: Number of the operation, 0 for none.
         fault: One of `FAULTS`, or the name of an error after which a server wants to be asked again.
@@ -48,6 +49,7 @@ class Operations:
         self._fault = fault
         self._is_lasting = is_lasting
         self._is_inside = False
+        self._descriptors: dict[int, str] = {}  # that are open, of watched files and folders
         self.count = 0
 
     def step(
@@ -57,7 +59,8 @@ class Operations:
         if self._is_inside:
             return run()
         self.count += 1
-        self._write(self._trace, f"{self.count}\t{kind}\t{detail}\n".encode("utf-8", "replace"))
+        line = f"{self.count}\t{kind}\t{detail}\t{time.monotonic()}\n"
+        self._write(self._trace, line.encode("utf-8", "replace"))
         self._is_inside = True
         try:
             if not (self.count == self._at or (self._is_lasting and 0 < self._at <= self.count)):
@@ -82,8 +85,12 @@ class Operations:
         finally:
             self._is_inside = False
 
-    def is_watched(self, path: Any) -> bool:
-        """Whether operations on this path count."""
+    def is_watched(self, path: Any, folder: int | None = None) -> bool:
+        """Whether operations on this path, or descriptor, count; a path may begin at the descriptor of a folder."""
+        if isinstance(path, int):
+            return path in self._descriptors
+        if folder is not None:
+            return folder in self._descriptors
         try:
             return os.path.abspath(os.fsdecode(path)).startswith(self._watched)
         except TypeError:
@@ -157,13 +164,16 @@ class Operations:
 
     def _hook_os(self) -> None:
         plain_open, plain_read, plain_close = os.open, os.read, os.close
-        descriptors: dict[int, str] = {}
+        descriptors = self._descriptors
 
-        def hooked_open(path: Any, flags: int, *args: Any, **options: Any) -> int:
-            if not self.is_watched(path):
-                return plain_open(path, flags, *args, **options)
+        def hooked_open(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            def run() -> int:
+                return plain_open(path, flags, mode, dir_fd=dir_fd)
+
+            if not self.is_watched(path, dir_fd):
+                return run()
             kind = "create" if flags & os.O_CREAT else "open"
-            descriptor: int = self.step(kind, _name(path), lambda: plain_open(path, flags, *args, **options))
+            descriptor: int = self.step(kind, _name(path), run)
             descriptors[descriptor] = _name(path)
             return descriptor
 
@@ -188,9 +198,10 @@ class Operations:
 
     def _hooked(self, function: Callable[..., Any], kind: str) -> Callable[..., Any]:
         def hooked(path: Any = ".", *args: Any, **options: Any) -> Any:
-            if not self.is_watched(path):
+            if not self.is_watched(path, options.get("dir_fd")):
                 return function(path, *args, **options)
-            return self.step(kind, _name(path), lambda: function(path, *args, **options))
+            name = self._descriptors[path] if isinstance(path, int) else _name(path)
+            return self.step(kind, name, lambda: function(path, *args, **options))
 
         return hooked
 

@@ -1,4 +1,4 @@
-"""Another reader of deliveries, as plain as can be: how many data rows does a file have below its header?
+"""Another reader of deliveries, as plain as can be: how many data rows does a file have below its header, and whose?
 
 Belongs here: counting with the standard library, openpyxl and fastexcel; nothing of `ingest` is imported. None where
 this reader cannot read the file: then only ours can tell.
@@ -9,23 +9,27 @@ import io
 import re
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-_SPACES = " \t\r\n\u3000\u00a0\ufeff\u200b"
+SPACES = " \t\r\n\u3000\u00a0\ufeff\u200b"
 _HEADERS = {"姓名", "身份证号", "家庭住址", "与户主关系", "家庭编号", "社区", "性别", "联系电话"}
 _LEAST_HEADERS = 5
+HOUSEHOLD = re.compile(r"WJ\d{6}")
 Grid = list[list[str]]
 
 
 def count_rows(content: bytes) -> int | None:
     """Non-blank rows below the first header, of all sheets that have one, without repeated headers; None: unreadable."""
-    grids = _grids(content)
-    if grids is None:
-        return None
-    counts = [count for grid in grids if (count := _count(grid)) is not None]
-    return sum(counts) if counts else None
+    rows = _rows(content)
+    return None if rows is None else len(rows)
+
+
+def households(content: bytes) -> Counter[str]:
+    """In how many of these rows each household's number stands; nothing when unreadable."""
+    return Counter(number for row in _rows(content) or [] for number in {*filter(HOUSEHOLD.fullmatch, row)})
 
 
 def count_members(content: bytes) -> int | None:
@@ -36,25 +40,29 @@ def count_members(content: bytes) -> int | None:
     total, is_inside = 0, False
     for grid in grids:
         for row in grid:
-            cells = {cell.strip(_SPACES) for cell in row}
+            cells = {cell.strip(SPACES) for cell in row}
             if {"姓名", "身份证号"} <= cells:
                 is_inside = True
-            elif is_inside and row and re.fullmatch(r"\d+(\.0)?", row[0].strip(_SPACES)):
-                total += any(cell.strip(_SPACES) for cell in row[1:3])
+            elif is_inside and row and re.fullmatch(r"\d+(\.0)?", row[0].strip(SPACES)):
+                total += any(cell.strip(SPACES) for cell in row[1:3])
             else:
                 is_inside = False
     return total
 
 
-def _count(grid: Grid) -> int | None:
-    filled = [[cell.strip(_SPACES) for cell in row] for row in grid]
+def _rows(content: bytes) -> Grid | None:
+    grids = _grids(content)
+    found = [rows for grid in grids or [] if (rows := _below_header(grid)) is not None]
+    return [row for rows in found for row in rows] if found else None
+
+
+def _below_header(grid: Grid) -> Grid | None:
+    filled = [[cell.strip(SPACES) for cell in row] for row in grid]
     filled = [row for row in filled if any(row)]
     first = next((n for n, row in enumerate(filled[:15]) if _is_header(row)), None)
-    return (
-        None
-        if first is None
-        else sum(not _is_header(row) and not _is_of_headers(row) for row in filled[first + 1 :])
-    )
+    if first is None:
+        return None
+    return [row for row in filled[first + 1 :] if not _is_header(row) and not _is_of_headers(row)]
 
 
 def _is_header(row: Sequence[str]) -> bool:
@@ -94,9 +102,9 @@ def _text(content: bytes) -> list[Grid] | None:
             grid = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
         except csv.Error:
             continue
-        if _count(grid) is not None:
+        if _below_header(grid) is not None:
             grids.append(grid)
-    return [max(grids, key=lambda grid: _count(grid) or 0)] if grids else None
+    return [max(grids, key=lambda grid: len(_below_header(grid) or ()))] if grids else None
 
 
 def _xlsx(content: bytes) -> list[Grid] | None:

@@ -1,9 +1,13 @@
-"""The whole end state of ingest, in a form in which two runs can be compared byte for byte.
+"""The whole end state of what ingest does, in a form in which two runs can be compared byte for byte.
 
-All rows of all tables in `ops`, `raw` and `quality`, and all files of the outbox. Normalised is only what is different by
-nature: ciphertexts are opened (each has its own nonce), times at which something was written are `set` or null, serial
-numbers other than the delivery's own give the order of the rows, and workbooks are compared part by part without the
-time of saving.
+All rows of all tables in `ops`, `raw` and `quality` (ledger, rows, quarantine, warnings, receipts, mails), all files of the
+outbox with their modes, and what lies in the landing folder. All that is left out, because it is different by nature:
+
+* ciphertexts are opened and compared by what they hold: each has its own nonce;
+* times at which something was written are `set` or null; the time at which a file arrived is compared;
+* serial numbers give the order of the rows and are not compared, but for those of deliveries and mails: receipts and other
+  rows name these, so in a scene they are given without gaps (`NO_GAPS`), which rolled back transactions would leave;
+* of a workbook the time of saving, and the times in its zip.
 """
 
 import hashlib
@@ -22,13 +26,26 @@ from infra.protection import FieldProtector
 from ingest.sealing import RecordIds
 
 State = dict[str, list[str]]
+_NUMBERED: Final = {"delivery_id": "ops.delivery", "alert_id": "ops.alert"}
+NO_GAPS: Final = "".join(
+    f"""
+    create function ops.{column}_without_gaps() returns trigger language plpgsql as $$
+    begin
+        new.{column} := (select coalesce(max({column}), 0) + 1 from {table});
+        return new;
+    end $$;
+    create trigger a_number_without_gaps before insert on {table}
+        for each row execute function ops.{column}_without_gaps();
+    """
+    for column, table in _NUMBERED.items()
+)
 _WRITTEN_AT: Final = frozenset(
     {"released_at", "decided_at"}
 )  # set to now() by statements, others by their default
 
 
-def end_state(conninfo: str, protector: FieldProtector, outbox: Path) -> State:
-    """Table or file of the outbox to its rows or its content."""
+def end_state(conninfo: str, protector: FieldProtector, scene: Path) -> State:
+    """Table or file of a scene to its rows or its content."""
     state: State = {}
     with psycopg.connect(conninfo, row_factory=dict_row) as connection:
         columns: dict[tuple[str, str], list[dict[str, Any]]] = {}
@@ -46,7 +63,7 @@ def end_state(conninfo: str, protector: FieldProtector, outbox: Path) -> State:
             serials = [
                 c["column_name"]
                 for c in described
-                if c["is_identity"] == "YES" and c["column_name"] != "delivery_id"
+                if c["is_identity"] == "YES" and c["column_name"] not in _NUMBERED
             ]
             times = _WRITTEN_AT | {
                 c["column_name"] for c in described if "now()" in (c["column_default"] or "")
@@ -61,9 +78,10 @@ def end_state(conninfo: str, protector: FieldProtector, outbox: Path) -> State:
                     del row[name]
                 rows.append(json.dumps(row, ensure_ascii=False, default=str, sort_keys=True))
             state[f"{schema}.{table}"] = rows if serials else sorted(rows)
-    for path in sorted(outbox.rglob("*")):
-        if path.is_file():
-            state[f"outbox/{path.relative_to(outbox)}"] = _content(path)
+    for folder in ("outbox", "landing"):
+        for path in sorted((scene / folder).rglob("*")):
+            content = _content(path) if path.is_file() else []
+            state[str(path.relative_to(scene))] = [oct(path.lstat().st_mode), *content]
     return state
 
 
@@ -105,8 +123,10 @@ def _open(row: dict[str, Any], protector: FieldProtector, deliveries: dict[int, 
 
 def _content(path: Path) -> list[str]:
     content = path.read_bytes()
+    if "landing" in path.parts:
+        return [hashlib.sha256(content).hexdigest()]
     if path.suffix != ".xlsx":
-        return content.decode("utf-8", "replace").splitlines()
+        return content.decode("utf-8").split("\n")
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         return [
             f"{name} {hashlib.sha256(_without_times(book.read(name))).hexdigest()}"

@@ -3,11 +3,15 @@
 Belongs here: the choice, from a seed. Not here: what must be true afterwards (`harness`).
 """
 
+import bisect
+import contextlib
 import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from tests.faults.harness import KILLED, Attempt, Harness
@@ -60,18 +64,25 @@ def fault_at(
 
 
 def random_kills(harness: Harness, scenario: str, count: int, seed: int) -> Iterator[Attempt]:
-    """Kills at any time from 0 to 100 % of the clean run's duration, drawn evenly."""
+    """Kills at any time from 0 to 100 % of the clean run's duration, drawn evenly.
+
+    A moment is so long after an operation as it was in the clean run: on a busy machine the kills would else all fall
+    into the beginning.
+    """
     order = random.Random(seed)
     run, expected = harness.clean(scenario)
     for number in range(count):
         # Strata, so that a short series, too, covers the whole run.
         share = (number + order.random()) / count
+        moment = share * run.seconds
+        done = bisect.bisect(run.moments, moment)
+        rest = moment - run.moments[done - 1] if done else moment
         harness.reset(scenario)
         pid = harness.start(scenario)
-        timer = threading.Timer(share * run.seconds, _kill, (pid,))
-        timer.start()
+        killer = threading.Thread(target=_kill, args=(pid, harness.trace, done, rest))
+        killer.start()
         first = harness.finish()
-        timer.cancel()
+        killer.join()
         yield harness.judge(
             scenario,
             f"{scenario} killed at {share:.0%}, {len(first.steps)} operations done",
@@ -81,8 +92,11 @@ def random_kills(harness: Harness, scenario: str, count: int, seed: int) -> Iter
         )
 
 
-def _kill(pid: int) -> None:
-    try:
+def _kill(pid: int, trace: Path, done: int, rest: float) -> None:
+    """Kill the process so many seconds after its operation number `done`, if it comes so far."""
+    with contextlib.suppress(ProcessLookupError):
+        while done and trace.read_bytes().count(b"\n") < done:
+            os.kill(pid, 0)
+            time.sleep(0.002)
+        time.sleep(rest)
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -148,7 +148,9 @@ def test_a_file_that_others_change_while_it_is_read_is_never_in_by_halves(
         for old in place.iterdir():
             old.unlink()
         path = place / f"名册{attempt}202607.csv"
-        path.write_bytes(listed(disabled_rows(8 + order.randrange(6), floor=attempt % 9 + 1)))
+        whole = listed(disabled_rows(8 + order.randrange(6), floor=attempt % 9 + 1))
+        versions = {hashlib.sha256(whole).hexdigest(): whole}
+        path.write_bytes(whole)
         calls.update(left=order.randrange(1, 12), do=disturbances(path, order, tmp_path / "other"))
         try:
             outcomes = take()
@@ -156,7 +158,7 @@ def test_a_file_that_others_change_while_it_is_read_is_never_in_by_halves(
             calls["left"] = 0
         outcomes += take()  # and what it became is taken the next time
         assert all(outcome.reason_code != "program_fault" for outcome in outcomes)
-        versions = {
+        versions |= {
             hashlib.sha256(file.read_bytes()).hexdigest(): file.read_bytes() for file in place.iterdir()
         }
         for outcome in outcomes:
@@ -164,7 +166,8 @@ def test_a_file_that_others_change_while_it_is_read_is_never_in_by_halves(
                 "select content_sha256, row_count from ops.delivery where delivery_id = :id",
                 id=outcome.delivery_id,
             )
-            if outcome.status in ("loaded", "held") and digest in versions:
+            if outcome.row_count:
+                assert digest in versions, "what was parsed is what was there at one moment, from end to end"
                 assert rows >= counted_or_none(versions[digest])
     for digest, rows, stored in ask(
         "select content_sha256, accepted_count, (select count(*) from raw.disabled as r where r.delivery_id = d.delivery_id)"
@@ -270,6 +273,58 @@ def test_what_is_no_plain_file_is_refused_or_not_seen_within_a_second(
     assert {outcome.file_name for outcome in outcomes} == {p.name for p in place.iterdir()} - {"目录.xlsx"}
     assert ask("select count(*) from raw.disabled") == [(0,)]
     assert take() == []
+
+
+@pytest.mark.parametrize("what", ["list", "department", "file", "pipe", "device"])
+def test_what_becomes_a_link_or_pipe_after_the_look_is_not_read(place, tmp_path, what):
+    """Whoever may write to the landing folder must not make us read where only we may (F36: `dir-fd`)."""
+    secret = tmp_path / "secret" / "disabled"
+    secret.mkdir(parents=True)
+    rows = listed(disabled_rows(5))
+    (secret / "名册202607.csv").write_bytes(rows)
+    path = place / "名册202607.csv"
+    path.write_bytes(rows)
+    (landed,) = landing.scan(tmp_path / "landing")
+    for other in (secret / path.name, path):
+        os.utime(other, ns=(landed.modified_ns, landed.modified_ns))
+    if what in ("list", "department"):
+        replaced = place if what == "list" else place.parent
+        replaced.rename(tmp_path / "away")
+        replaced.symlink_to(secret if what == "list" else secret.parent)
+        assert path.read_bytes() == rows, "who follows links reads it"
+    else:
+        path.unlink()
+        if what == "file":
+            path.symlink_to(secret / path.name)
+        elif what == "pipe":
+            os.mkfifo(path)
+        elif os.geteuid() == 0:
+            os.mknod(path, 0o600 | 0o020000, os.makedev(1, 5))
+    began = time.monotonic()
+    with pytest.raises((landing.StillChanging, UnreadableFile)), landing.opened(landed):
+        pass
+    assert time.monotonic() - began < 1
+    assert not any(file.is_regular for file in landing.scan(tmp_path / "landing"))
+
+
+def test_a_folder_that_becomes_a_link_during_the_look_is_not_gone_into(place, tmp_path, monkeypatch):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "名册202607.csv").write_bytes(listed(disabled_rows(5)))
+    (place / "名册202608.csv").write_bytes(listed(disabled_rows(5)))
+    real = os.open
+
+    def opening(path, *arguments, **options):
+        if path == place.name and not place.is_symlink():
+            place.rename(tmp_path / "away")
+            place.symlink_to(secret)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(landing.os, "open", opening)
+    assert landing.scan(tmp_path / "landing") == []
+    assert [(file.file_name, file.is_regular) for file in landing.scan(tmp_path / "landing")] == [
+        ("disabled", False)
+    ]
 
 
 def test_a_hard_link_is_refused_until_it_is_the_only_name(place, take, ask, tmp_path):

@@ -57,6 +57,7 @@ def test_mutated_files_have_a_named_outcome_and_lose_no_row(tmp_path):
         (1508, 1, "a directory that leads back to itself"),
         (1635, 1, "rows behind the table's end were left out"),
         (2348, 1, "members below a header that one card alone had were left out"),
+        (7612, 20261124, "the row whose copy had run into a header was taken for that header again"),
     ],
 )
 def test_files_that_once_went_wrong(tmp_path, number, seed, once):

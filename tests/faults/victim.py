@@ -30,22 +30,35 @@ from ingest.parser import Limits
 from ingest.parser_client import Parser
 from ingest.readers import files
 from ingest.receipts import write_missing_receipts
+from quality.alerts import queue_alerts
+from quality.scorecard import score_suppliers
+from quality.supplier_mails import queue_supplier_mails
+from quality.suppliers import Supplier, Suppliers
 from tests.faults.operations import Operations
 
 ARRIVED: Final = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 AS_OF: Final = date(2026, 11, 24)
 PASSWORD: Final = "甲乙丙123"
 CONTRACTS: Final = load_contracts()
+SUPPLIERS: Final = Suppliers({"civil_affairs": Supplier("区民政局", ("shuju@example.gov.cn",))}, 3)
 _LOADED: Final = (receipt_workbook, files)  # imported before the fork
 
 
 def take_in(engine: Engine, protector: FieldProtector, folder: Path) -> None:
-    """What the assets `deliveries`, `delivery_due` and `receipts` do."""
+    """What the assets from `deliveries` to `receipts` do, and the mails that are queued then."""
     ingest_landing(engine, protector, folder / "landing", ARRIVED, as_of=AS_OF)
     rekey_addresses(engine, CONTRACTS)
     propose_entries(engine, CONTRACTS)
     update_delivery_due(engine, AS_OF)
+    score_suppliers(engine, AS_OF)
+    answer(engine, folder)
+
+
+def answer(engine: Engine, folder: Path) -> None:
+    """Receipts, and the mails about them and about what waits."""
     write_missing_receipts(engine, folder / "outbox", folder / "home" / "receipts")
+    queue_supplier_mails(engine, SUPPLIERS, AS_OF, ARRIVED)
+    queue_alerts(engine)
 
 
 def held_delivery(engine: Engine, what: str) -> int | None:
@@ -79,7 +92,7 @@ def decide(
     except PermanentError:
         if not again:
             raise
-    write_missing_receipts(engine, folder / "outbox", folder / "home" / "receipts")
+    answer(engine, folder)
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +106,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     if request.get("silent_seconds"):
         limits = Limits(silent_seconds=request["silent_seconds"])
         deliveries.Parser = functools.partial(Parser, limits=limits)
+        sealing_pool._SILENT_SECONDS = request["silent_seconds"]
     operations = Operations(
         Path(request["trace"]),
         [str(folder / name) for name in ("landing", "outbox", "spool", "home")],

@@ -1,6 +1,9 @@
 """The parsing process: what it knows, how it ends, and that the next file never notices."""
 
 import os
+import subprocess
+import sys
+import threading
 import time
 from datetime import date
 
@@ -117,6 +120,34 @@ def test_a_process_that_somebody_stopped_is_not_the_files_fault(landed):
         (child,) = [c for c in psutil.Process().children() if any("ingest.parser" in p for p in c.cmdline())]
         child.suspend()
         assert parser.look(content, date(2026, 11, 24), None).source == "file_name"
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux tells what a process is at")
+def test_a_process_that_gets_no_processor_is_not_the_files_fault(landed):
+    file = landed("\n" + ROW.format("") * 10_000)
+    with Parser(load_contracts()) as parser, opened(file) as content:
+        look(parser, file)
+        (child,) = [c for c in psutil.Process().children() if any("ingest.parser" in p for p in c.cmdline())]
+        parser._limits = Limits(silent_seconds=0.5)
+        cores = os.sched_getaffinity(0)
+
+        def let_go():
+            os.sched_setscheduler(child.pid, os.SCHED_OTHER, os.sched_param(0))
+            os.sched_setaffinity(child.pid, cores)
+            others.kill()
+
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as others:
+            try:
+                for pid in (child.pid, others.pid):
+                    os.sched_setaffinity(pid, {min(cores)})
+                os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
+                threading.Timer(1.0, let_go).start()
+                began = time.monotonic()
+                rows = parser.rows(content)
+                assert sum(1 for _ in rows.batches) > 1
+                assert time.monotonic() - began > 0.6, "it did wait"
+            finally:
+                others.kill()
 
 
 def test_descriptors_are_not_lost(landed):

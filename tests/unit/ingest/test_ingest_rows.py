@@ -287,6 +287,17 @@ def test_repeated_headers_are_no_rows():
     assert any("重复出现表头" in note for note in layout.notes)
 
 
+def test_a_row_that_shares_its_data_with_a_damaged_header_is_no_header():
+    header = ("家庭编号", "姓名", "身份证号", "与户主关系", "性别", "出生日期", "家庭住址")
+    line = ("WJ1", "赵雪", WOMAN, "户主", "女", "1985-03-23", "清水苑1幢1单元101室")
+    judged, layout = judge(
+        "household_register", ("表", [header, line, (*line[:6], *header), line, (*line[:6], "", WOMAN)])
+    )
+    rows = [row.source.row_number for row in (*judged.accepted, *judged.quarantined)]
+    assert sorted(rows) == [2, 4, 5]
+    assert not any("重复出现表头" in note for note in layout.notes)
+
+
 def test_only_the_sheets_of_the_list_are_read():
     header = ("家庭编号", "姓名", "身份证号", "与户主关系", "家庭住址")
     judged, layout = judge(
