@@ -9,8 +9,10 @@ from pathlib import Path
 
 from infra.clock import business_today
 from infra.mail import MailTransport
+from ingest.arrivals import update_delivery_due
 from ingest.receipts import write_missing_receipts
 from orchestration.platform import Platform
+from orchestration.runs import newest_as_of
 from quality.alerts import deliver_alerts
 from quality.supplier_mails import SupplierMails, queue_supplier_mails, suppliers_of
 
@@ -28,12 +30,15 @@ def answer_suppliers(platform: Platform, as_of: date | None = None) -> Answers:
 
     Args:
         platform: The opened platform.
-        as_of: Business date reminders are counted from; today when left out.
+        as_of: Business date reminders are counted from, to which the clock is set; left out after a person's decision:
+            the clock is set again first (what was refused has not come), and reminders are counted from today.
 
     Raises:
         PermanentError: The suppliers' file is wrong. The receipts are written, their mails wait for the next time.
     """
     settings, engine = platform.settings, platform.engine
+    if as_of is None and (refreshed := newest_as_of(engine)) is not None:
+        update_delivery_due(engine, refreshed)
     # Where receipts lay before there was an outbox.
     written = write_missing_receipts(engine, settings.outbox, settings.home / "receipts")
     suppliers = suppliers_of(engine, settings.suppliers)

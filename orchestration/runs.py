@@ -96,6 +96,13 @@ def current_as_of(engine: Engine) -> date:
     return as_of
 
 
+def newest_as_of(engine: Engine) -> date | None:
+    """The business date in force; None before the first refresh."""
+    with engine.connect() as connection:
+        as_of: date | None = connection.scalar(text("select as_of from ops.current_refresh"))
+    return as_of
+
+
 def _current_refresh(engine: Engine) -> Row[Any]:
     with engine.connect() as connection:
         current = connection.execute(text("select refresh_id, as_of from ops.current_refresh")).one_or_none()
