@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final, NamedTuple
 
+from ingest.check_kinds import has_value
 from ingest.contract import Column
-from ingest.cross_checks import has_value
 from ingest.sealing import RowSealer
 from ingest.values import CellReader
 

@@ -3,8 +3,8 @@
 This is the closed vocabulary in which contracts declare them: one class a word, its fields the words beside it. A
 check only ever warns: the row stays accepted (architecture.md, "A person is not dropped for a typing error"). Checks
 are pure functions of parsed values; those that need totals or other lists are only described here and run by
-``delivery_checks``. Not here: how a contract states them (``declared_checks``), single cells (``values``), quarantine
-(``rows``).
+``delivery_checks``. Not here: what a check is (``check_kinds``), how a contract states them (``declared_checks``), single
+cells (``values``), quarantine (``rows``).
 """
 
 from __future__ import annotations
@@ -16,96 +16,11 @@ from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
+from ingest.check_kinds import Finding, GroupCheck, RowCheck, SheetCheck, StoredCheck, Values, has_value
 from ingest.normalise.ids import MISSING as MISSING_ID
 
-Values = Mapping[str, Any]
 _USABLE_IDS: Final = ("valid", "checksum_wrong")
 _KNOWN_SEXES: Final = ("1", "2")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A check that does not hold.
-
-    Attributes:
-        column: The contract column to mend.
-        taken: Value that the column takes from elsewhere, or None when it stays as it is.
-        others: Positions (in what was checked) of the other rows that are concerned.
-    """
-
-    rule: str
-    column: str
-    taken: Any = None
-    others: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Check:
-    """One check of a contract; its fields are the words that the contract may use.
-
-    Attributes:
-        rule: Key of the warning in ``ops.row_warning``.
-        source: Where the rule is written.
-    """
-
-    rule: str
-    source: str
-    # Fields that name columns; the contract must have them.
-    column_fields: ClassVar[tuple[str, ...]] = ()
-
-    def columns(self) -> list[str]:
-        """Names of the contract's columns that the check reads."""
-        named: list[str] = []
-        for name in self.column_fields:
-            value = getattr(self, name)
-            named.extend([value] if isinstance(value, str) else value or ())
-        return named
-
-
-class RowCheck(Check):
-    """A check of one row."""
-
-    def find(self, values: Values, as_of: date) -> Finding | None:
-        """What is wrong with one row, or None; `as_of` is the day the delivery speaks of."""
-        raise NotImplementedError
-
-    def rows_to_look_at(self, columns: Mapping[str, Sequence[Any]], as_of: date) -> list[int]:
-        """Of many rows, by columns, those in which `find` finds something; it may name others too."""
-        names = self.columns()
-        return [
-            index
-            for index, row in enumerate(zip(*[columns[name] for name in names], strict=True))
-            if self.find(dict(zip(names, row, strict=True)), as_of) is not None
-        ]
-
-
-class GroupCheck(Check):
-    """A check of several rows: those of a household block, or all of a delivery."""
-
-    is_of_delivery: ClassVar[bool] = False
-
-    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
-        """Position of a row and what is found there."""
-        raise NotImplementedError
-
-
-class SheetCheck(Check):
-    """A check of the rows of a sheet against its total row (run by ``delivery_checks``)."""
-
-
-class StoredCheck(Check):
-    """A check against other lists, in SQL once the rows are stored (run by ``delivery_checks``)."""
-
-
-def has_value(value: Any) -> bool:
-    """Whether a parsed cell of any semantic type says something."""
-    if isinstance(value, tuple):
-        return value[0] is not None  # address
-    if hasattr(value, "kind"):
-        return bool(value.kind != "missing")  # numbers of persons, phones, certificates
-    if hasattr(value, "pinyin"):
-        return bool(value.name is not None)
-    return value is not None
 
 
 # -- of one row ----------------------------------------------------------------------------------------------------

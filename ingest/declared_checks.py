@@ -23,14 +23,12 @@ from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.check_kinds import Check, Finding, GroupCheck, RowCheck, SheetCheck, StoredCheck, Values
 from ingest.cross_checks import (
     AgeLimit,
     CertificateFact,
-    Check,
     CountOfRows,
     Differ,
-    Finding,
-    GroupCheck,
     Heads,
     IdFact,
     Lapsed,
@@ -42,11 +40,7 @@ from ingest.cross_checks import (
     RelationSex,
     RequiredUnderAge,
     RequiredWhen,
-    RowCheck,
-    SheetCheck,
-    StoredCheck,
     TotalRow,
-    Values,
 )
 from ingest.messages import WARNING_RULES
 

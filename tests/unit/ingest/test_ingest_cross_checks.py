@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from open_data_contract_standard.model import DataQuality
 
 from infra.errors import PermanentError
+from ingest.check_kinds import Finding
 from ingest.contract import CONTRACT_FOLDER, load_code_lists, load_contracts
-from ingest.cross_checks import Finding
 from ingest.declared_checks import read_cross_checks
 from ingest.layout import choose_tables, missing_columns, source_rows
 from ingest.messages import WARNING_RULES
