@@ -17,6 +17,7 @@ from infra.protection import FieldProtector
 from infra.warehouse import limit_lock_wait, persistent
 from ingest.contract import Contract, load_contracts
 from ingest.deliveries import Unlocking, take_in_again
+from ingest.delivery_checks import after_decision
 from ingest.landing import StillChanging, opened, scan
 from ingest.ledger import DeliveryOutcome
 from ingest.loading import settle_loaded
@@ -72,6 +73,7 @@ def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = 
         )
         _note(connection, delivery_id, "release", who, reason)
         settle_loaded(connection, contract, delivery_id, released=held.reason_code)
+        after_decision(connection, held.list_code, delivery_id)
 
 
 @persistent("拒收来件")
@@ -143,6 +145,7 @@ def confirm_partition_gone(
                 connection, _contract(empty.list_code, action), empty, community_name, who, reason, action
             )
             _note(connection, delivery_id, "confirm_gone", who, reason, noted)
+            after_decision(connection, empty.list_code, delivery_id)
             return
         hold = connection.execute(
             text(
@@ -184,6 +187,7 @@ def confirm_partition_gone(
         ).all()
         for confirmed_id in sorted(confirmed):
             _note(connection, confirmed_id, "confirm_gone", who, reason, community_name)
+        after_decision(connection, str(list_code), delivery_id)
 
 
 @persistent("打开来件")
