@@ -105,6 +105,9 @@ FAULTS = [
     ("resource", {"有效期至": "2026-10-19"}, "valid_until_before_recorded", "valid_until"),
     ("satisfaction", {"填写日期": "2026-10-07"}, "answered_before_sent", "answered_date"),
     ("satisfaction", {"评分": "90"}, "score_outside_its_scale", "score"),
+    ("satisfaction", {"评分": "0"}, "score_outside_its_scale", "score"),
+    ("satisfaction", {"评分": "101", "分制": "百分制"}, "integer_out_of_range", "score"),
+    ("satisfaction", {"评分": "90", "分制": "是否"}, "score_of_a_yes_no_question", "score"),
 ]
 
 
