@@ -26,6 +26,8 @@ _UNFIT_RULES: Final = (
     "id_wrong_length", "id_no_number", "phone_invalid", "certificate_malformed", "date_unreadable", "integer_unreadable",
     "amount_unreadable",
 )  # fmt: skip
+# Rows of one household are one.
+_HOUSEHOLD: Final = "coalesce(rows.block_no::text, rows.record_id)"
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,20 @@ def columns_look_swapped(connection: Connection, contract: Contract, delivery_id
     """
     counted = connection.execute(
         text(
-            "select column_name, count(*) as failed from ops.row_warning where delivery_id = :id "
-            "and rule = any(:rules) group by 1 having count(*) >= :least"
+            f"select column_name, count(*) as failed, count(distinct {_HOUSEHOLD}) as of_households "
+            f"from ops.row_warning inner join raw.{contract.list_code} as rows using (record_id) "
+            "where row_warning.delivery_id = :id and rule = any(:rules) group by 1 having count(*) >= :least"
         ),
         {"id": delivery_id, "rules": list(_UNFIT_RULES), "least": _UNFIT_CELLS},
     ).all()
     told = []
     for column in contract.columns:
-        failed = next((row.failed for row in counted if row.column_name == column.name), 0)
-        if not failed:
+        found = next((row for row in counted if row.column_name == column.name), None)
+        if found is None:
             continue
+        # A household's value stands in each of its rows and is told once.
+        failed: int = found.of_households if column.is_household else found.failed
+        counts = f"count(distinct {_HOUSEHOLD})" if column.is_household else "count(*)"
         # The names come from contracts of ours, whose names are identifiers.
         has_kind = column.semantic_type in ("id_no", "phone", "disability_certificate")
         value = f"{column.name}_encrypted" if column.is_encrypted else column.name
