@@ -7,6 +7,7 @@ decides is in ``holds``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,8 @@ from ingest.partitions import Partition, newer_communities, newest_snapshot_date
 _UNFIT_RATIO: Final = 0.5
 # … and fewer wrong cells than these are still typing errors.
 _UNFIT_CELLS: Final = 3
+# With what a sentence begins that asks for something; what is the case stands before it.
+_REQUEST: Final = re.compile(r"。(?:请|若|漏报的|没有人因此).*", re.DOTALL)
 # What is said about a cell that does not even look like a value of its column.
 _UNFIT_RULES: Final = (
     "id_wrong_length", "id_no_number", "phone_invalid", "certificate_malformed", "date_unreadable", "integer_unreadable",
@@ -68,6 +71,11 @@ class DoubtfulPartition:
     last: Partition
     row_count: int
     is_sibling: bool
+
+
+def facts_of(reason: str | None) -> str:
+    """What is the case, of a reason that also asks for something: for when somebody has answered."""
+    return _REQUEST.sub("。", reason or "")
 
 
 def hold_reason(
