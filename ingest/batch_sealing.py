@@ -193,6 +193,10 @@ class BatchSealer:
         single = self._with_values_elsewhere(table, by_name)
         for column in columns:
             single.update([index for index, entry in enumerate(column) if entry.is_odd])
+        for anchor in self._judge.examples.anchors:
+            cells = table.filled.get(anchor.name) or table.columns.get(anchor.name, [])
+            if found := self._judge.examples.candidates(anchor, cells):
+                single.update(index for index, cell in enumerate(cells) if cell in found)
         groups = [[by_name[name] for name in group] for group in self._contract.row_identity]
         for index in range(count):
             if not any(all(not column[index].is_missing for column in group) for group in groups):

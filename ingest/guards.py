@@ -135,7 +135,9 @@ def columns_look_swapped(connection: Connection, contract: Contract, delivery_id
         value = f"{column.name}_encrypted" if column.is_encrypted else column.name
         is_filled = f"{column.name}_kind <> 'missing'" if has_kind else f"{value} is not null"
         filled: int = connection.execute(
-            text(f"select count(*) from raw.{contract.list_code} where delivery_id = :id and {is_filled}"),
+            text(
+                f"select {counts} from raw.{contract.list_code} as rows where delivery_id = :id and {is_filled}"
+            ),
             {"id": delivery_id},
         ).scalar_one()
         if not has_kind:
@@ -191,11 +193,14 @@ def doubtful_partitions(
 def _too_many_quarantined(contract: Contract, counts: DeliveryCounts) -> Hold | None:
     bad = counts.quarantined - counts.footers
     total = counts.accepted + bad
-    if not total or bad / total <= contract.guards.quarantined_ratio:
+    guards = contract.guards
+    if not total or bad / total <= guards.quarantined_ratio:
+        return None
+    if counts.accepted and bad < guards.quarantined_minimum:
         return None
     return Hold(
         "too_many_quarantined",
-        f"{total} 行数据中有 {bad} 行不能使用（{bad / total:.1%}，上限 {contract.guards.quarantined_ratio:.0%}）。"
+        f"{total} 行数据中有 {bad} 行不能使用（{bad / total:.1%}，上限 {guards.quarantined_ratio:.0%}）。"
         "请按回执改正后重新报送，或由数据人员确认放行。",
     )
 

@@ -16,6 +16,7 @@ from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.check_kinds import Finding
 from ingest.contract import Column, Contract
 from ingest.delivery_checks import SheetTotals
+from ingest.examples import ExampleRows
 from ingest.layout import SourceRow
 from ingest.messages import TAKEN_FROM, message
 from ingest.normalise.ids import is_rounded, parse_id
@@ -195,6 +196,8 @@ class RowJudge:
         self._as_of = as_of
         self._columns = {column.name: column for column in contract.columns}
         self._missing = [self._columns[name] for name in missing]
+        self._keys = contract.needed_keys
+        self.examples = ExampleRows(contract)
 
     def judge_all(self, sources: Iterable[SourceRow]) -> tuple[list[AcceptedRow], list[QuarantinedRow]]:
         """Judge rows in order, household blocks whole; accepted and quarantined ones."""
@@ -230,6 +233,8 @@ class RowJudge:
             return self._quarantine(source, source.fault, self._columns.get(source.fault_column or ""))
         if self._missing:
             return self._quarantine(source, "required_column_missing", self._missing[0])
+        if self.examples.is_example(source.cells):
+            return self._quarantine(source, "example_row")
         row = AcceptedRow(source, {})
         for name, column in self._columns.items():
             self._read(row, name, column)
@@ -245,6 +250,9 @@ class RowJudge:
         fault = self._name_fault(row)
         if fault:
             return self._quarantine(source, fault, self._columns["person_name"])
+        for name in self._keys:
+            if self._is_missing(row, name) and self._is_left_out(row, name):
+                return self._quarantine(source, "no_key", self._columns[name])
         if not self._has_identity(row):
             return self._quarantine(source, "no_identity")
         self._take_ids_out_of_numbers(row)
@@ -289,6 +297,11 @@ class RowJudge:
         if semantic_type == "address":
             return value[0] is None
         return value is None
+
+    def _is_left_out(self, row: AcceptedRow, name: str) -> bool:
+        """Whether a key without a value cannot be looked up: the number; of the rest what nobody tried to write."""
+        rules = {warning.rule for warning in row.warnings if warning.column_name == name}
+        return name == self._keys[0] or rules <= {"required_value_missing", "ditto_unresolved"}
 
     def _has_identity(self, row: AcceptedRow) -> bool:
         return any(
