@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.check_kinds import Finding
+from ingest.column_words import words_of
 from ingest.contract import Column, Contract
 from ingest.delivery_checks import SheetTotals
 from ingest.examples import ExampleRows
@@ -157,7 +158,7 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     if finding.taken is not None:
         row.values[finding.column] = finding.taken
     header = column.header if column else None
-    if _is_told(row, finding.rule, finding.column, header, is_gap=finding.is_gap):
+    if _is_told(row, finding.rule, finding.column, header, contract, is_gap=finding.is_gap):
         return
     cell = row.source.cells.get(finding.column)
     wording = contract.checks.wordings.get(finding.rule)
@@ -167,7 +168,9 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     )
 
 
-def _is_told(row: AcceptedRow, rule: str, name: str, header: str | None, *, is_gap: bool) -> bool:
+def _is_told(
+    row: AcceptedRow, rule: str, name: str, header: str | None, contract: Contract, *, is_gap: bool
+) -> bool:
     """Whether a cell without a usable value has been told: one cell, one message.
 
     What was found in the cell is what the clerk must mend; from where the value was taken is put beside it. That the cell
@@ -182,7 +185,9 @@ def _is_told(row: AcceptedRow, rule: str, name: str, header: str | None, *, is_g
         del row.warnings[place]
         return False
     if taken:
-        words = message(earlier.rule, header, detail=f"（{taken}）")
+        words = message(
+            earlier.rule, header, detail=f"（{taken}）", wording=words_of(earlier.rule, contract.column(name))
+        )
         row.warnings[place] = replace(earlier, message=words)
     return True
 
@@ -281,11 +286,14 @@ class RowJudge:
         )
 
     def _warn(self, row: AcceptedRow, rule: str, column: Column, *, detail: str = "") -> None:
-        if _is_told(row, rule, column.name, column.header, is_gap=False):
+        if _is_told(row, rule, column.name, column.header, self._contract, is_gap=False):
             return
         cell = row.source.cells.get(column.name)
         value = None if cell is None else cell_text(cell)
-        row.warnings.append(RowWarning(rule, column.name, message(rule, column.header, detail=detail), value))
+        if rule == "phone_invalid" and value is not None:
+            detail = f"，这里有 {sum(character.isdecimal() for character in value)} 位数字"
+        words = message(rule, column.header, detail=detail, wording=words_of(rule, column))
+        row.warnings.append(RowWarning(rule, column.name, words, value))
 
     def _is_missing(self, row: AcceptedRow, name: str) -> bool:
         value = row.values[name]
