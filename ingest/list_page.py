@@ -15,6 +15,7 @@ from ingest.guidance import (
     example_of,
     header_of,
     how_to_write,
+    meaning_of,
     what_a_delivery_is,
     when_due,
 )
@@ -50,7 +51,7 @@ def _index(contracts: Mapping[str, Contract]) -> Iterator[str]:
             (
                 f"[{contract.title}]({code}.md)",
                 f"`{contract.department}/{code}/`",
-                contract.grain.removeprefix("一行"),
+                meaning_of(contract.grain).removeprefix("一行"),
                 when_due(contract),
             )
             for code, contract in contracts.items()
@@ -68,7 +69,7 @@ def _page(contract: Contract) -> Iterator[str]:
     yield from _table(
         ("", "说明"),
         [
-            ("一行是", contract.grain.removeprefix("一行")),
+            ("一行是", meaning_of(contract.grain).removeprefix("一行")),
             (
                 "放入文件夹",
                 f"来件文件夹下的 `{contract.department}/{contract.list_code}/`，文件名不限，最好写上年月",
@@ -102,8 +103,7 @@ def _column(column: Column) -> tuple[str, ...]:
     return (
         column.header,
         "是" if column.is_required else "",
-        column.description
-        + ("（入库即加密）" if column.is_encrypted and "密文" not in column.description else ""),
+        meaning_of(column.description) + ("（入库即加密）" if column.is_encrypted else ""),
         how_to_write(column),
         example_of(column),
         _CLASSES[column.data_class],

@@ -1,5 +1,6 @@
 """The fill-in workbook of every list: what a clerk sees in it, and that the platform reads back what was filled in."""
 
+import re
 from datetime import date, datetime
 
 import openpyxl
@@ -7,7 +8,7 @@ import pytest
 
 from infra.errors import PermanentError
 from ingest.contract import load_contracts
-from ingest.guidance import allowed_values, example_of, how_to_write
+from ingest.guidance import allowed_values, example_of, how_to_write, meaning_of
 from ingest.headers import missing_columns
 from ingest.layout import choose_tables, source_rows
 from ingest.normalise.texts import code_text
@@ -150,7 +151,8 @@ def test_every_column_is_explained_marked_and_checked(contract, tmp_path):
     }
     for number, column in enumerate(contract.columns, start=1):
         validation = validations[sheet.cell(HEADER_ROW, number).column_letter]
-        assert column.description in validation.prompt
+        assert meaning_of(column.description) in validation.prompt
+        assert not re.search(r"密文|令牌|掩码|任何键|（L\d）|GB", validation.prompt + row[1].value)
         # Longer texts make Excel call the file damaged.
         assert len(validation.prompt) <= 255
         assert len(validation.error) <= 255
