@@ -371,16 +371,18 @@ class Unique(GroupCheck):
     column_fields = ("key",)
     is_of_delivery = True
 
-    def key_of(self, row: Values) -> tuple[str, ...] | None:
-        """What must be a row's own; None when it is not wholly there."""
-        values = [row[name] for name in self.key]
-        return tuple(map(_as_text, values)) if all(map(has_value, values)) else None
+    def keys_of(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...] | None]:
+        """What must be a row's own, of many rows by columns; None where it is not wholly there."""
+        texts = [list(map(_as_text, columns[name])) for name in self.key]
+        return [None if None in row else row for row in zip(*texts, strict=True)]
 
     def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
         """Where the rule does not hold."""
         by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for position, row in enumerate(rows):
-            if (key := self.key_of(row)) is not None:
+        for position, key in enumerate(
+            self.keys_of({name: [row[name] for row in rows] for name in self.key})
+        ):
+            if key is not None:
                 by_key[key].append(position)
         for positions in by_key.values():
             if any(rows[position] != rows[positions[0]] for position in positions):
@@ -389,8 +391,12 @@ class Unique(GroupCheck):
                     yield position, Finding(self.rule, self.key[0], others=others)
 
 
-def _as_text(value: Any) -> str:
-    """What is compared of a value: numbers of persons by their text, names as they are matched."""
+def _as_text(value: Any) -> str | None:
+    """What is compared of a value, or None: numbers of persons by their text, names as they are matched."""
+    if isinstance(value, str):
+        return value
+    if not has_value(value):
+        return None
     if hasattr(value, "pinyin"):
         return str(value.key)
     return str(value.text if hasattr(value, "kind") else value)

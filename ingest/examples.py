@@ -35,16 +35,21 @@ class ExampleRows:
 
     def candidates(self, column: Column, cells: Iterable[str]) -> frozenset[str]:
         """The cells of an anchor that say its example."""
-        return frozenset(cell for cell in set(cells) if self._says(column.name, cell))
+        return frozenset(cell for cell in set(cells) if self._is_anchored(column, cell))
 
     def is_example(self, cells: Mapping[str, Cell]) -> bool:
         """Whether a row is the example: its name beside another of its personal values, or nothing but examples."""
-        if not any(self._says(column.name, cells.get(column.name)) for column in self.anchors):
+        if not any(self._is_anchored(column, cells.get(column.name)) for column in self.anchors):
             return False
         if self._has_names and any(self._says(name, cells.get(name)) for name in self._personal):
             return True
         texts = {name: cell for name, cell in cells.items() if isinstance(cell, str)}
         return len(texts) >= _LEAST_CELLS and all(self._says(name, cell) for name, cell in texts.items())
+
+    def _is_anchored(self, column: Column, cell: Cell) -> bool:
+        """The same as ``_says``; nearly every name of a large list is told apart by its first character alone."""
+        begin = self._examples[column.name][0]
+        return isinstance(cell, str) and (begin.isascii() or begin in cell) and self._says(column.name, cell)
 
     def _says(self, name: str, cell: Cell) -> bool:
         return isinstance(cell, str) and _bare(cell) == self._examples[name]

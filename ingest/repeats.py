@@ -147,9 +147,9 @@ class Tracer:
                 claims.told.append(fingerprint(repr(number)) if is_claim else 0)
                 claims.cells.append((cell or None) if is_claim else None)
         for claims, unique in zip(trace.unique, self.uniques, strict=True):
-            for row in zip(*[values[name] for name in unique.key], strict=True):
-                key = unique.key_of(dict(zip(unique.key, row, strict=True)))
-                claims.keys.append(0 if key is None else fingerprint(SEPARATOR.join(key)))
+            claims.keys.extend(
+                [0 if key is None else fingerprint(SEPARATOR.join(key)) for key in unique.keys_of(values)]
+            )
             claims.told.extend(prints)
 
 
