@@ -5,7 +5,7 @@ from datetime import date
 
 import openpyxl
 import pytest
-from ingest_lists import DISABLED_HEADER, csv_bytes, disabled_rows
+from ingest_lists import DISABLED_HEADER, conforming, csv_bytes, disabled_rows
 
 from ingest.arrivals import update_delivery_due
 from ingest.receipts import write_missing_receipts
@@ -24,7 +24,7 @@ def answered(put, take, warehouse, tmp_path):
         (path,) = write_missing_receipts(warehouse.engine, tmp_path / "outbox")
         book = openpyxl.load_workbook(path)
         sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
-        return outcome, sheets, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return outcome, sheets, conforming(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
 
     return answered
 
