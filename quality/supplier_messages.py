@@ -49,9 +49,7 @@ def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         said.append(f"{len(dues)} 份清单已收到，扣留中")
     steps = []
     if any(item.get("reason_code") == _LOCKED and item["status"] == "held" for item in receipts):
-        steps.append(
-            "设有打开密码的文件：取消密码重新报送，或电话告知街道数据人员密码；密码不要写在邮件里。"
-        )
+        steps.append("设有打开密码的文件：取消密码重新报送，或电话告知街道数据人员密码；密码不要写在邮件里。")
     if any(_is_empty(item) for item in receipts):
         steps.append(
             "没有数据行的文件：漏填的补上后重新报送；确已没有对象的不必重报，把来件编号告诉街道数据人员，由其确认。"
