@@ -30,6 +30,8 @@ def words_of(rule: str, column: Column | None) -> tuple[str, str] | None:
         return "认不得这个写法，没有取值", _allowed(column)
     if rule == "integer_out_of_range":
         return f"{_limits(column)}，没有取值", "核实后改正"
+    if rule == "ditto_unresolved":
+        return parts(rule)[0], f"请写出{column.header}"
     problem, remedy = parts(rule)
     form = {"datetime": _MINUTE, "date": _MONTH if column.is_month else _DAY}.get(column.semantic_type)
     for shown in _SHOWN_FORMS if form else ():

@@ -244,7 +244,8 @@ class RowJudge:
         for name, column in self._columns.items():
             self._read(row, name, column)
         for rule, name, cell in source.findings:
-            words = message(rule, self._columns[name].header)
+            column = self._columns[name]
+            words = message(rule, column.header, wording=words_of(rule, column))
             row.warnings.append(RowWarning(rule, name, words, cell))
         if source.is_short:
             row.warnings.append(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.column_words import words
 from ingest.contract import load_contracts
 from ingest.layout import choose_tables, is_total_row, missing_columns, source_rows
-from ingest.messages import WARNING_RULES
 from ingest.normalise.ids import check_character
 from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile
 from ingest.rows import judge_rows
@@ -192,7 +192,7 @@ def test_same_as_above_where_nothing_is_taken_from_above_is_told_as_such():
         ("ditto_unresolved", "source_household_no"),
         ("ditto_unresolved", "person_name"),
     ]
-    assert "写的是“同上”，没有取值" in judged.accepted[0].warnings[1].message
+    assert judged.accepted[0].warnings[1].message == "“姓名”：写的是“同上”，没有取值。请写出姓名。"
 
 
 def test_a_flat_register_is_not_filled_with_the_neighbours_number():
@@ -572,7 +572,9 @@ def test_every_row_has_exactly_one_fate_and_no_message_holds_a_value(list_code, 
         for warning in row.warnings:
             subject, _, rest = warning.message.partition("”：")
             assert not rest or subject.removeprefix("“") in known
-            problem = WARNING_RULES[warning.rule][0]
+            column = contract.column(warning.column_name) if warning.column_name else None
+            problem, _ = words(warning.rule, column, contract)
+            assert problem
             assert problem in warning.message
 
 
