@@ -566,7 +566,8 @@ def test_no_protected_value_is_in_the_database_in_the_clear(put, take, warehouse
     assert [
         (place, value) for place, value in ((p, v) for p in places for v in planted) if value in places[place]
     ] == []
-    assert all("卡" not in places[path.name] for path in receipts)
+    # Not one character of the name alone: an allowed value that a receipt names has it too (建档立卡).
+    assert all("卡纳" not in places[path.name] and "纳丽" not in places[path.name] for path in receipts)
     row = ask(
         "select record_id, id_no_encrypted, phone_encrypted, income_per_capita_encrypted from raw.low_income order by row_number"
     )[0]

@@ -124,7 +124,7 @@ def test_who_confirms_says_from_when_the_community_is_gone(land, standing, holds
         (third.delivery_id, WATER, "confirm_gone", "数据员甲", "社区已撤并"),
         (second.delivery_id, WATER, "confirm_gone", "数据员乙", "八月起就没有了"),
     ]
-    with pytest.raises(PermanentError, match="confirmed_gone"):
+    with pytest.raises(PermanentError, match="已了结（已确认）"):
         confirm_partition_gone(warehouse.engine, third.delivery_id, WATER, "数据员甲", "再来一次")
 
 

@@ -73,7 +73,7 @@ def test_a_refused_delivery_is_out_of_use_and_every_row_is_accounted_for(
 def test_only_a_held_delivery_can_be_refused_and_only_with_a_name_and_a_reason(held, warehouse, ask):
     loaded = ask("select delivery_id from ops.delivery where status = 'loaded'")[0][0]
     for number in (loaded, 999):
-        with pytest.raises(PermanentError, match="held"):
+        with pytest.raises(PermanentError, match="扣留中的来件"):
             refuse_held(warehouse.engine, number, "数据员甲", "旧表")
     for by, why in (("", "旧表"), ("数据员甲", " \n")):
         with pytest.raises(PermanentError):
@@ -159,4 +159,4 @@ def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_
     assert dict(openpyxl.load_workbook(receipt)["回执"].iter_rows(values_only=True))["处理结果"] == "拒收"
     again = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
     assert again.exit_code == 1
-    assert "refused" in again.output
+    assert "已拒收" in again.output
