@@ -260,7 +260,7 @@ class RowJudge:
             if self._is_missing(row, name) and self._is_left_out(row, name):
                 return self._quarantine(source, "no_key", self._columns[name])
         if not self._has_identity(row):
-            return self._quarantine(source, "no_identity")
+            return self._without_identity(source)
         self._take_ids_out_of_numbers(row)
         for finding in self._contract.checks.row_findings(row.values, self._as_of):
             warn_of_finding(row, finding, self._contract)
@@ -277,6 +277,15 @@ class RowJudge:
             self._warn(row, finding, column)
         elif column.is_required and self._is_missing(row, name):
             self._warn(row, "required_value_missing", column)
+
+    def _without_identity(self, source: SourceRow) -> QuarantinedRow:
+        """A list of visits has neither name nor id: it is told which of its own columns would do."""
+        groups = [[self._columns[name].header for name in group] for group in self._contract.row_identity]
+        columns = "；或 ".join("、".join(group) for group in groups)
+        wording = ("这一行没有写明是谁、是哪一户或哪一条", f"补上 {columns} 后重新报送")
+        return QuarantinedRow(
+            source, "no_identity", None, message("no_identity", is_quarantined=True, wording=wording)
+        )
 
     def _quarantine(self, source: SourceRow, rule: str, column: Column | None = None) -> QuarantinedRow:
         return QuarantinedRow(

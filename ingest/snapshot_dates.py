@@ -80,12 +80,18 @@ def find_snapshot_date(
     """
     for sheet, header in tables:
         found = _period_in_note(sheet.rows[: header.first]) or _period_in_note(_last_rows(sheet, header))
-        if found:
+        # A day to come is a slip of the pen where the file name knows better.
+        if found and (found.first <= arrival or not _says_a_past_period(file_name, sub_folder, arrival)):
             return SnapshotDate(_not_after(found, arrival, as_of), "note_row")
     found = _period_in_name(file_name) or _period_in_name(sub_folder.replace("年/", "年"))
     if found:
         return SnapshotDate(_not_after(found, arrival, as_of), "file_name")
     return SnapshotDate(min(arrival, as_of or arrival), "arrival")
+
+
+def _says_a_past_period(file_name: str, sub_folder: str, arrival: date) -> bool:
+    found = _period_in_name(file_name) or _period_in_name(sub_folder.replace("年/", "年"))
+    return found is not None and found.first <= arrival
 
 
 def _last_rows(sheet: Sheet, header: Header) -> Sequence[Row]:

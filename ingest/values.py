@@ -147,6 +147,8 @@ class CellReader:
         folded = folded[1:] if folded[:1] == "'" and folded[1:2].isalnum() else folded
         if is_null(folded):
             return None, None
+        if column.semantic_type == "protected_text":
+            return text.strip(), None  # people's own words, as written: no key is made of them
         finding = None
         if not (column.is_encrypted or column.name.endswith(_NUMBER_COLUMNS)):
             bare = without_numbers(folded)

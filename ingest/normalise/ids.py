@@ -24,6 +24,9 @@ _EARLIEST_BIRTH_YEAR: Final = 1890
 _FORM_18: Final = re.compile(r"(?a)\d{17}[\dX]")
 _FORM_15: Final = re.compile(r"(?a)\d{15}")
 _FIND_18: Final = re.compile(r"(?a)(?<![0-9A-Z])\d{17}[\dX](?![0-9A-Z])")
+_SEVERAL_18: Final = re.compile(r"(?a)(?:\d{17}[\dX]){2,}")
+# Letters that are typed for digits; never put right, only named.
+_LOOK_ALIKES: Final = str.maketrans("OQILSBZ", "0011582")
 _MASK_SIGNS: Final = re.compile(r"(?a)[*×✕●○•＊#?]{2,}|X{2,}|_{3,}|\.{4,}")
 _ROUNDED: Final = re.compile(r"(?a)\d{15}000|\d(\.\d+)?E\+?1\d")
 _OTHER_DOCUMENTS: Final = re.compile(
@@ -143,7 +146,7 @@ def _parse_written(text: str, latest_birth: date | None) -> ParsedId:
     inside = set(_FIND_18.findall(number))
     if len(inside) == 1 and (parsed := _parse_plain(inside.pop(), latest_birth)) and parsed.kind == "valid":
         return _with_finding(parsed, "id_with_other_text")
-    if len(inside) > 1:
+    if len(inside) > 1 or _SEVERAL_18.fullmatch(number):
         return ParsedId("damaged", number, finding="id_several_numbers")
     if bare != number and (parsed := _parse_plain(bare, latest_birth)):
         return parsed
@@ -153,6 +156,8 @@ def _parse_written(text: str, latest_birth: date | None) -> ParsedId:
         return ParsedId("other_document", number)
     if not any(character.isdigit() for character in number):
         return ParsedId("damaged", number, finding="id_no_number")
+    if len(number) == _LENGTH and _FORM_18.fullmatch(number.translate(_LOOK_ALIKES)):
+        return ParsedId("damaged", number, finding="id_letter_for_digit")
     return ParsedId("damaged", number, finding="id_wrong_length")
 
 

@@ -16,6 +16,8 @@ _LANDLINE: Final = re.compile(
 _SERVICE: Final = re.compile(r"(?a)[48]00-?\d{3}-?\d{4}")
 _SEPARATORS: Final = re.compile(r"(?a)[/、;；,，|或和及\\]+")
 _COUNTRY: Final = re.compile(r"(?a)^(?:\+|00)?86-?(?=1[3-9]\d{9}$|0?\d{2,3}-?\d{7,8}$)")
+# 13712345679(儿子), 儿子:13612345679: one number, and words that no number could hide in.
+_MOBILE_AMONG_WORDS: Final = re.compile(r"(?a)[^\d+*-]*(1[3-9]\d{9})[^\d+*-]*")
 _FILLERS: Final = re.compile(
     r"(?a)(\d)\1{6,}"  # 11111111111
     r"|1[3-9]\d0{8}"  # 13800000000
@@ -53,6 +55,9 @@ def _parse_written(text: str) -> ParsedPhone:
     whole = _parse_one(folded)
     if whole.kind in ("mobile", "landline", "filler"):
         return whole
+    alone = _MOBILE_AMONG_WORDS.fullmatch(without_spaces(folded))
+    if alone and not _FILLERS.fullmatch(alone[1]):
+        return ParsedPhone("mobile", alone[1], "phone_with_note")
     parts = [part for part in _SEPARATORS.split(without_bracketed(folded)) if part.strip()]
     if len(parts) == 1:
         parts = folded.split(" ")
