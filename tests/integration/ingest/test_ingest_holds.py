@@ -169,6 +169,8 @@ def test_the_command_line_takes_the_password_from_its_input_and_keeps_it_nowhere
     )  # fmt: skip
     platform = SimpleNamespace(engine=warehouse.engine, protector=protector, settings=settings)
     monkeypatch.setattr("orchestration.platform.open_platform", lambda: platform)
+    told: list[str] = []
+    monkeypatch.setattr("orchestration.decisions.tell_ui", lambda _, said: told.append(said))
     arguments = ["delivery", "unlock", str(locked.id), "--by", "数据员甲"]
     seen = CliRunner().invoke(main, ["delivery", "list", "--waiting"])
     assert f"yihu delivery unlock {locked.id}" in seen.output
@@ -177,6 +179,7 @@ def test_the_command_line_takes_the_password_from_its_input_and_keeps_it_nowhere
     done = CliRunner().invoke(main, arguments, input=f"{PASSWORD}\n")
     assert done.exit_code == 0, done.output
     assert "接收 9" in done.output
+    assert told == [f"来件 {locked.id}：提供密码"]
     assert PASSWORD not in done.output + wrong.output
     shown = CliRunner().invoke(main, ["delivery", "show", str(locked.id)]).output
     assert "数据员甲 提供密码" in shown

@@ -149,6 +149,8 @@ def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_
     )
     platform = SimpleNamespace(engine=warehouse.engine, settings=settings)
     monkeypatch.setattr("orchestration.platform.open_platform", lambda: platform)
+    told: list[str] = []
+    monkeypatch.setattr("orchestration.decisions.tell_ui", lambda _, said: told.append(said))
     done = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲"])
     assert done.exit_code == 2  # a reason must be given
     done = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
@@ -160,3 +162,4 @@ def test_the_command_line_refuses_and_rewrites_the_receipt(held, warehouse, tmp_
     again = CliRunner().invoke(main, ["delivery", "refuse", str(held), "--by", "数据员甲", "--why", "旧表"])
     assert again.exit_code == 1
     assert "已拒收" in again.output
+    assert told == [f"来件 {held}：拒收"]
