@@ -180,7 +180,7 @@ def _hits(sheets: Iterable[Sheet], contract: Contract) -> Iterator[tuple[int, bo
     """How many columns of a list each sheet has that has all it needs, and whether as a form."""
     forms = 0
     for sheet in sheets:
-        header = find_header(sheet.rows, contract)
+        header = find_header(sheet.rows, contract, sheet.horizontal_merges)
         if header is None or missing_columns(header, contract):
             header = None
         else:

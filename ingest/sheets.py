@@ -45,7 +45,7 @@ _PLAIN_AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)")
 
 def tables_of(sheet: Sheet, contract: Contract) -> list[Table]:
     """The tables of a list on one sheet, in order; none when the sheet has nothing of it."""
-    header = find_header(sheet.rows, contract)
+    header = find_header(sheet.rows, contract, sheet.horizontal_merges)
     if header is None or missing_columns(header, contract) or is_form(sheet, header, contract):
         cards = read_cards(sheet, contract)
         # The table of members inside a card has a header too, but knows less than the card.
@@ -139,7 +139,7 @@ def _next_header(table: Table, contract: Contract) -> tuple[int, Header] | None:
         if len(words.intersection(row.cells)) < 2 or _is_same_header(row, header):
             continue
         begin = max(header.last + 1, place - 2)  # the upper of several header rows may stand just above
-        found = find_header(rows[begin : begin + HEADER_SEARCH_ROWS], contract)
+        found = find_header(rows[begin : begin + HEADER_SEARCH_ROWS], contract, sheet.horizontal_merges)
         if (
             found is not None
             and found.match.hits >= header.match.hits * _SECOND_TABLE_SHARE
