@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -31,6 +32,7 @@ REFRESH_LOCK: Final = 0x79696875_0001
 
 # Who waits for a lock waits so long, and asks so often (reliability.md F41, F42).
 _LOCK_WAIT: Final = "5s"
+_LOCK_POLL_SECONDS: Final = 2.0
 _TRIES: Final = 3
 _ASKED_TO_TRY_AGAIN: Final = frozenset(
     {"40001", "40P01", "55P03"}
@@ -145,16 +147,24 @@ def make_engine(url: URL) -> Engine:
 
 
 @contextlib.contextmanager
-def refresh_lock(engine: Engine) -> Iterator[None]:
+def refresh_lock(engine: Engine, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the lock of the one refresh that may run at a time, on a connection of its own.
 
     The server frees it when the holder's connection ends, however it ends.
 
+    Args:
+        wait_seconds: How long another refresh is waited for.
+
     Raises:
-        TransientError: Another refresh holds it.
+        TransientError: Another refresh holds it, and went on holding it.
     """
+    last_try = time.monotonic() + wait_seconds
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": REFRESH_LOCK}):
+        # Asked again and again: a wait inside the server would keep a snapshot, and vacuum from its work.
+        while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": REFRESH_LOCK}):
+            if time.monotonic() < last_try:
+                time.sleep(min(_LOCK_POLL_SECONDS, wait_seconds))
+                continue
             raise TransientError(
                 "开始刷新",
                 came="另一次刷新正在进行",

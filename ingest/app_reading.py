@@ -99,8 +99,8 @@ _FAMILIES: Final[tuple[tuple[type[TypeEngine[Any]], str], ...]] = (
 )  # fmt: skip
 # What drivers say of a connection that does not come about, and what it means.
 _SIGNS: Final = (
-    ("password authentication", "账号或口令不对"),
-    ("access denied", "账号或口令不对"),
+    ("password authentication", "账号或密码不对"),
+    ("access denied", "账号或密码不对"),
     ("does not exist", "没有这个数据库或账号"),
     ("unknown database", "没有这个数据库"),
     ("resolve", "查不到这个主机名"),

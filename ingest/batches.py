@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from ingest.contract import Contract
 from ingest.headers import Header, normalise_header
+from ingest.household_blocks import Blocks
 from ingest.layout import (
-    Blocks,
     Layout,
     SourceRow,
     TableRows,
@@ -74,7 +74,12 @@ class Table:
             name: cell for name, column in self.surplus.items() if (cell := column[index])
         }
         block_no = None if self.block_nos is None else self.block_nos[index]
-        return SourceRow(self.sheet_name, self.numbers[index], cells, delivered, surplus, block_no)
+        filled = tuple(
+            name for name, column in self.filled.items() if column[index] and not self.columns[name][index]
+        )
+        return SourceRow(
+            self.sheet_name, self.numbers[index], cells, delivered, surplus, block_no, filled=filled
+        )
 
 
 Batch = Table | list[SourceRow]
@@ -264,6 +269,7 @@ def packed(batch: Batch) -> tuple[Any, ...]:
             (
                 row.sheet_name, row.row_number, _packed_cells(row.cells), _packed_cells(row.delivered),
                 _packed_cells(row.surplus), row.block_no, row.fault, row.fault_column, row.is_short, row.dittos,
+                row.filled, row.findings,
             )
             for row in batch
         ],

@@ -22,12 +22,14 @@ class Finding:
         column: The contract column to mend.
         taken: Value that the column takes from elsewhere, or None when it stays as it is.
         others: Positions (in what was checked) of the other rows that are concerned.
+        is_gap: The column should have a value; where its cell has been told to be unusable, that is all there is to say.
     """
 
     rule: str
     column: str
     taken: Any = None
     others: tuple[int, ...] = ()
+    is_gap: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,7 +172,7 @@ class RequiredWhen(RowCheck):
         other = values[self.other]
         applies = other in self.values if self.values else has_value(other)
         if applies and not has_value(values[self.column]):
-            return Finding(self.rule, self.column)
+            return Finding(self.rule, self.column, is_gap=True)
         return None
 
 
@@ -211,7 +211,7 @@ class RequiredUnderAge(RowCheck):
         """Where the rule does not hold."""
         age = _age(values, self.id, self.birth, as_of)
         if age is not None and age < self.age and not any(has_value(values[name]) for name in self.any_of):
-            return Finding(self.rule, self.any_of[0])
+            return Finding(self.rule, self.any_of[0], is_gap=True)
         return None
 
 

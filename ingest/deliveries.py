@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
@@ -23,9 +23,10 @@ from infra.errors import PermanentError, TransientError, safe_message
 from infra.protection import FieldProtector
 from infra.warehouse import is_to_be_tried_again, persistent
 from ingest import ledger
+from ingest.batches import RowStream
 from ingest.contract import Contract, load_contracts
 from ingest.intake import ContentChanged, take_in_rows
-from ingest.landing import LandedFile, OpenFile, StillChanging, opened, scan
+from ingest.landing import LandedFile, OpenFile, StillChanging, opened, scan, stated_sha256
 from ingest.ledger import DeliveryOutcome, Entry
 from ingest.parser_client import Parser, program_fault
 from ingest.partitions import lock_list
@@ -49,6 +50,7 @@ class _Arrival:
     sha256: str
     snapshot: SnapshotDate | None
     refusal: UnreadableFile | None = None
+    is_as_stated: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def ingest_landing(
     return outcomes
 
 
-@persistent("用口令接入来件")
+@persistent("用密码接入来件")
 def take_in_again(
     engine: Engine,
     protector: FieldProtector,
@@ -161,15 +163,29 @@ def _first_look(intake: _Intake, file: LandedFile, arrival_day: date, as_of: dat
     """Whether a file is new, and when it speaks of; None when it is known or still changing."""
     try:
         with opened(file) as content:
-            if ledger.is_known(intake.engine, file, content.sha256):
+            stated = stated_sha256(file)
+            is_as_stated = stated in (None, content.sha256)
+            if ledger.is_known(intake.engine, file, content.sha256, is_as_stated=is_as_stated):
                 return None
-            return _sort(intake.parser, content, arrival_day, as_of)
+            if not is_as_stated:
+                return _Arrival(file, content.sha256, None, _checksum_differs(stated))
+            arrival = _sort(intake.parser, content, arrival_day, as_of)
+            return replace(arrival, is_as_stated=stated is not None)
     except StillChanging:
         return None
     except UnreadableFile as refusal:
         if ledger.is_known(intake.engine, file, None):
             return None
         return _Arrival(file, _NO_CONTENT_SHA256, None, refusal)
+
+
+def _checksum_differs(stated: str | None) -> UnreadableFile:
+    return UnreadableFile(
+        "checksum_differs",
+        "文件的内容与旁边 .sha256 文件写的校验值不同，可能在传输中被截断或改动，没有接入。请把文件和校验文件一起重新报送。"
+        if stated
+        else "旁边的 .sha256 校验文件读不出校验值，无法核对，没有接入。请重新生成校验文件（sha256sum 的格式），或删去它。",
+    )
 
 
 def _sort(
@@ -242,7 +258,7 @@ def _write(
             return ledger.write(connection, entry)
         if file is None:
             return ledger.write(connection, entry)
-        return _take_in_file(intake, connection, contract, entry, file, unlocking)
+        return _take_in_file(intake, connection, contract, entry, file, unlocking, arrival.is_as_stated)
 
 
 def _take_in_file(
@@ -252,8 +268,16 @@ def _take_in_file(
     entry: Entry,
     file: OpenFile,
     unlocking: Unlocking | None,
+    is_as_stated: bool,
 ) -> DeliveryOutcome:
     password = unlocking.password if unlocking else None
+
+    def rows() -> RowStream:
+        stream = intake.parser.rows(file, password)
+        if is_as_stated:
+            stream.layout["read_as"] = {**stream.layout["read_as"], "校验": "与 .sha256 文件一致"}
+        return stream
+
     try:
         with connection.begin_nested():
             outcome = take_in_rows(
@@ -262,7 +286,7 @@ def _take_in_file(
                 intake.pool,
                 contract,
                 entry,
-                lambda: intake.parser.rows(file, password),
+                rows,
             )
             if file.has_changed():
                 raise ContentChanged

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from ingest.contract import Column, Contract
+from ingest.contract import Column, Contract, load_contracts
 from ingest.cross_checks import NotInList, TotalRow
 from ingest.layout import SourceRow
 from ingest.messages import message, parts
 from ingest.normalise.texts import fold, without_spaces
+from ingest.partitions import standing_partitions
 from ingest.values import CellReader
 
 _GRAND_TOTAL: Final = re.compile(r"(本表|全表|街道|全街道)?(合计|总计|共计)[:：]?")
@@ -89,33 +92,63 @@ class _Sum:
 
 
 def after_load(connection: Connection, contract: Contract, delivery_id: int) -> int:
-    """Warn about rows of a stored delivery that contradict the current rows of other lists.
+    """Warn about rows of a stored delivery that contradict the rows of other lists that stand now.
 
-    Runs in the transaction that stored the rows; the ledger's count of warnings is brought up to date.
+    What waits does not stand: neither a held delivery nor a community that a delivery does not speak for, whose earlier
+    rows count instead. Runs in the transaction that stored the rows; the ledger's count of warnings is brought up to date.
 
     Returns:
-        Number of warnings added.
+        How many more warnings the delivery has than before.
     """
-    added = 0
-    for check in contract.checks.of_store:
-        if isinstance(check, NotInList):
-            added += _warn_of_other_list(connection, contract, check, delivery_id)
-    if added:
+    checks = [check for check in contract.checks.of_store if isinstance(check, NotInList)]
+    if not checks:
+        return 0
+    # Whoever else looks at this delivery waits here.
+    connection.execute(
+        text("select from ops.delivery where delivery_id = :id for update"), {"id": delivery_id}
+    )
+    removed = connection.execute(
+        text("delete from ops.row_warning where delivery_id = :id and rule = any(:rules)"),
+        {"id": delivery_id, "rules": [check.rule for check in checks]},
+    ).rowcount
+    added = sum(_warn_of_other_list(connection, contract, check, delivery_id) for check in checks)
+    if added != removed:
         connection.execute(
             text(
-                "update ops.delivery set warning_count = warning_count + :added where delivery_id = :delivery_id"
+                "update ops.delivery set warning_count = warning_count + :more where delivery_id = :delivery_id"
             ),
-            {"added": added, "delivery_id": delivery_id},
+            {"more": added - removed, "delivery_id": delivery_id},
         )
-    return added
+    return added - removed
+
+
+def after_decision(connection: Connection, list_code: str, delivery_id: int) -> None:
+    """Look again once a person has decided what of a list stands: at the delivery, and at the lists that are held against it.
+
+    Runs in the transaction of the decision. A delivery that is taken in changes what stands too, but the lists before it
+    were told what was so when they came; it is compared with them itself.
+    """
+    contracts = load_contracts()
+    due = [(list_code, delivery_id)]
+    for other in contracts.values():
+        if any(
+            isinstance(check, NotInList) and check.other_list == list_code for check in other.checks.of_store
+        ):
+            standing = standing_partitions(connection, other, date.max)
+            due.extend((other.list_code, partition.delivery_id) for partition in standing.values())
+    for code, number in sorted(set(due), key=itemgetter(1)):
+        after_load(connection, contracts[code], number)
 
 
 def _warn_of_other_list(
     connection: Connection, contract: Contract, check: NotInList, delivery_id: int
 ) -> int:
     column = contract.column(check.id)
+    other = load_contracts()[check.other_list]
+    standing = list(standing_partitions(connection, other, date.max).values())
     mine = f"and mine.{check.flag} is not false" if check.flag else ""
     theirs = f"and theirs.{check.other_flag} is not false" if check.other_flag else ""
+    community = "theirs.community_name" if other.column("community_name") is not None else "null::text"
     # The names come from contracts of ours, whose names are identifiers.
     return connection.execute(
         text(
@@ -123,10 +156,11 @@ def _warn_of_other_list(
             "select mine.delivery_id, mine.record_id, mine.sheet_name, mine.row_number, :rule, :column_name, :message "
             f"from raw.{contract.list_code} as mine "
             f"where mine.delivery_id = :delivery_id and mine.{check.id}_kind = 'valid' {mine} and exists ("
-            f"select from raw.{check.other_list} as theirs where theirs.{check.id}_token = mine.{check.id}_token "
-            f"and theirs.{check.id}_kind = 'valid' {theirs} and theirs.delivery_id = ("
-            "select delivery_id from ops.delivery where list_code = :other_list and status = 'loaded' "
-            "order by snapshot_date desc, received_at desc, delivery_id desc limit 1)) "
+            f"select from raw.{check.other_list} as theirs "
+            "inner join unnest(cast(:deliveries as bigint[]), cast(:communities as text[])) "
+            "as standing (delivery_id, community_name) on theirs.delivery_id = standing.delivery_id "
+            f"and coalesce({community}, '') = coalesce(standing.community_name, '') "
+            f"where theirs.{check.id}_token = mine.{check.id}_token and theirs.{check.id}_kind = 'valid' {theirs}) "
             "order by mine.sheet_name, mine.row_number"
         ),
         {
@@ -138,7 +172,8 @@ def _warn_of_other_list(
                 column.header if column else None,
                 wording=contract.checks.wordings.get(check.rule),
             ),
-            "other_list": check.other_list,
+            "deliveries": [partition.delivery_id for partition in standing],
+            "communities": [partition.community_name for partition in standing],
         },
     ).rowcount
 

@@ -7,6 +7,7 @@ decides is in ``holds``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -21,11 +22,15 @@ from ingest.partitions import Partition, newer_communities, newest_snapshot_date
 _UNFIT_RATIO: Final = 0.5
 # … and fewer wrong cells than these are still typing errors.
 _UNFIT_CELLS: Final = 3
+# With what a sentence begins that asks for something; what is the case stands before it.
+_REQUEST: Final = re.compile(r"。(?:请|若|漏报的|没有人因此).*", re.DOTALL)
 # What is said about a cell that does not even look like a value of its column.
 _UNFIT_RULES: Final = (
     "id_wrong_length", "id_no_number", "phone_invalid", "certificate_malformed", "date_unreadable", "integer_unreadable",
     "amount_unreadable",
 )  # fmt: skip
+# Rows of one household are one.
+_HOUSEHOLD: Final = "coalesce(rows.block_no::text, rows.record_id)"
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,11 @@ class DoubtfulPartition:
     is_sibling: bool
 
 
+def facts_of(reason: str | None) -> str:
+    """What is the case, of a reason that also asks for something: for when somebody has answered."""
+    return _REQUEST.sub("。", reason or "")
+
+
 def hold_reason(
     connection: Connection,
     contract: Contract,
@@ -106,16 +116,20 @@ def columns_look_swapped(connection: Connection, contract: Contract, delivery_id
     """
     counted = connection.execute(
         text(
-            "select column_name, count(*) as failed from ops.row_warning where delivery_id = :id "
-            "and rule = any(:rules) group by 1 having count(*) >= :least"
+            f"select column_name, count(*) as failed, count(distinct {_HOUSEHOLD}) as of_households "
+            f"from ops.row_warning inner join raw.{contract.list_code} as rows using (record_id) "
+            "where row_warning.delivery_id = :id and rule = any(:rules) group by 1 having count(*) >= :least"
         ),
         {"id": delivery_id, "rules": list(_UNFIT_RULES), "least": _UNFIT_CELLS},
     ).all()
     told = []
     for column in contract.columns:
-        failed = next((row.failed for row in counted if row.column_name == column.name), 0)
-        if not failed:
+        found = next((row for row in counted if row.column_name == column.name), None)
+        if found is None:
             continue
+        # A household's value stands in each of its rows and is told once.
+        failed: int = found.of_households if column.is_household else found.failed
+        counts = f"count(distinct {_HOUSEHOLD})" if column.is_household else "count(*)"
         # The names come from contracts of ours, whose names are identifiers.
         has_kind = column.semantic_type in ("id_no", "phone", "disability_certificate")
         value = f"{column.name}_encrypted" if column.is_encrypted else column.name

@@ -119,6 +119,14 @@ def what_a_delivery_is(contract: Contract) -> str:
     return f"每次只报新增的：以前报过的不必再报；{keys}相同的行再报一次，视为更正。"
 
 
+def how_to_correct(contract: Contract, rows: str) -> str:
+    """What to do with rows of a list whose files bring new rows only: nothing else brings them again."""
+    keys = "、".join(header_of(contract, name) for name in contract.business_key)
+    if contract.block_start:
+        return f"请把{rows}所在的户整户改正后再报一次（{keys}不变即为更正），不必重报其余的户"
+    return f"请把{rows}改正后再报一次（{keys}不变即为更正），不必重报其余行"
+
+
 def header_of(contract: Contract, name: str) -> str:
     """The canonical header of a column."""
     column = contract.column(name)

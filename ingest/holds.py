@@ -17,14 +17,17 @@ from infra.protection import FieldProtector
 from infra.warehouse import limit_lock_wait, persistent
 from ingest.contract import Contract, load_contracts
 from ingest.deliveries import Unlocking, take_in_again
+from ingest.delivery_checks import after_decision
+from ingest.guards import facts_of
 from ingest.landing import StillChanging, opened, scan
 from ingest.ledger import DeliveryOutcome
-from ingest.loading import settle_loaded
+from ingest.loading import settle_loaded, tell_communities
 from ingest.messages import REFUSED_WITH_DELIVERY, message
 from ingest.nobody_left import empty_delivery, settle_nobody_left
 from ingest.normalise.numbers import with_numbers_hidden
 from ingest.partitions import lock_list
 from ingest.readers.sheet import UnreadableFile
+from ingest.superseded import SUPERSEDED, set_aside
 
 _SEE_WAITING = "用 yihu delivery list --waiting 查看等待处理的来件"
 
@@ -48,11 +51,11 @@ def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = 
         if held.accepted_count == 0:
             raise PermanentError(
                 action,
-                came="它在等打开口令"
+                came="它在等打开密码"
                 if held.reason_code == "needs_password"
                 else "这次来件没有一行可用的数据",
                 expected="至少有一行已接收的数据",
-                next_step=f"用 yihu delivery unlock {delivery_id} 提供口令"
+                next_step=f"用 yihu delivery unlock {delivery_id} 提供密码"
                 if held.reason_code == "needs_password"
                 else "请报送单位按回执改正后重新报送",
             )
@@ -65,23 +68,26 @@ def release_held(engine: Engine, delivery_id: int, released_by: str, why: str = 
             )
         connection.execute(
             text(
-                "update ops.delivery set status = 'loaded', released_by = :released_by, released_at = now() "
-                "where delivery_id = :id"
+                "update ops.delivery set status = 'loaded', released_by = :released_by, released_at = now(), "
+                "reason = :reason where delivery_id = :id"
             ),
-            {"id": delivery_id, "released_by": who},
+            {
+                "id": delivery_id,
+                "released_by": who,
+                "reason": f"{facts_of(held.reason)}已由{who}于 {business_today()} 放行。",
+            },
         )
         _note(connection, delivery_id, "release", who, reason)
         settle_loaded(connection, contract, delivery_id, released=held.reason_code)
+        after_decision(connection, held.list_code, delivery_id)
 
 
 @persistent("拒收来件")
 def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> None:
     """Refuse a held delivery for good; the guard's reason stays, with who refused it, when and why added.
 
-    Its rows are kept: they are what was decided on, and every row of a readable file stays accounted for. They all
-    stand in quarantine from now on, encrypted as they were delivered, with the rule ``delivery_refused``: row_count is
-    what it was, nothing is accepted any more. Raw must let go of them, because a record id depends on the bytes alone
-    and the same file may come again: as a new delivery, for the guards to judge anew.
+    Its rows are kept in quarantine, with the rule ``delivery_refused``: they are what was decided on. The same file may
+    come again as a new delivery, for the guards to judge anew.
 
     Raises:
         PermanentError: There is no such delivery, it is not held, or `refused_by` or `why` is empty.
@@ -90,27 +96,12 @@ def refuse_held(engine: Engine, delivery_id: int, refused_by: str, why: str) -> 
     who, reason = _said(action, refused_by, why)
     with engine.begin() as connection:
         held = _lock_held(connection, delivery_id, action)
-        # The table name comes from a contract of ours, whose names are identifiers.
-        connection.execute(
-            text(
-                "insert into ops.quarantined_row (delivery_id, sheet_name, row_number, rule, message, row_encrypted) "
-                f"select delivery_id, sheet_name, row_number, '{REFUSED_WITH_DELIVERY}', :message, source_row_encrypted "
-                f"from raw.{held.list_code} where delivery_id = :id"
-            ),
-            {"id": delivery_id, "message": message(REFUSED_WITH_DELIVERY, is_quarantined=True)},
-        )
-        connection.execute(
-            text(f"delete from raw.{held.list_code} where delivery_id = :id"), {"id": delivery_id}
-        )
-        connection.execute(
-            text(
-                "update ops.delivery set status = 'refused', accepted_count = 0, quarantined_count = row_count, "
-                "reason = :reason where delivery_id = :id"
-            ),
-            {
-                "id": delivery_id,
-                "reason": f"{held.reason}已由 {who} 于 {business_today()} 拒收：{reason.rstrip('。')}。",
-            },
+        set_aside(
+            connection,
+            held.list_code,
+            delivery_id,
+            f"{held.reason}已由 {who} 于 {business_today()} 拒收：{reason.rstrip('。')}。",
+            message(REFUSED_WITH_DELIVERY, is_quarantined=True),
         )
         _note(connection, delivery_id, "refuse", who, reason)
 
@@ -143,6 +134,7 @@ def confirm_partition_gone(
                 connection, _contract(empty.list_code, action), empty, community_name, who, reason, action
             )
             _note(connection, delivery_id, "confirm_gone", who, reason, noted)
+            after_decision(connection, empty.list_code, delivery_id)
             return
         hold = connection.execute(
             text(
@@ -183,7 +175,9 @@ def confirm_partition_gone(
             },
         ).all()
         for confirmed_id in sorted(confirmed):
+            tell_communities(connection, confirmed_id)
             _note(connection, confirmed_id, "confirm_gone", who, reason, community_name)
+        after_decision(connection, str(list_code), delivery_id)
 
 
 @persistent("打开来件")
@@ -223,7 +217,7 @@ def unlock_held(
         ).first()
     if held is None or held.status != "held" or held.reason_code != "needs_password":
         raise PermanentError(
-            action, came="它没有在等口令", expected="因设有打开口令而扣留的来件", next_step=_SEE_WAITING
+            action, came="它没有在等密码", expected="因设有打开密码而扣留的来件", next_step=_SEE_WAITING
         )
     gone = PermanentError(
         action,
@@ -251,9 +245,9 @@ def unlock_held(
         # Raised here: the reader's own exception knows the password in its frames.
         raise PermanentError(
             action,
-            came="口令不对" if refusal.code in ("wrong_password", "needs_password") else refusal.reason,
-            expected="能打开这个文件的口令",
-            next_step="向报送单位核对口令（大小写、全角半角）后再试",
+            came="密码不对" if refusal.code in ("wrong_password", "needs_password") else refusal.reason,
+            expected="能打开这个文件的密码",
+            next_step="向报送单位核对密码（大小写、全角半角）后再试",
         )
     if outcome is None:
         raise gone
@@ -308,11 +302,18 @@ def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any
         lock_list(connection, list_code)
     row = connection.execute(
         text(
-            "select list_code, status, accepted_count, reason_code, reason from ops.delivery "
+            "select list_code, status, accepted_count, reason_code, reason, superseded_by from ops.delivery "
             "where delivery_id = :id for update"
         ),
         {"id": delivery_id},
     ).first()
+    if row is not None and row.reason_code == SUPERSEDED:
+        raise PermanentError(
+            action,
+            came=f"它已由来件 {row.superseded_by} 更正，不再使用",
+            expected="状态为 held 的来件",
+            next_step=f"不必处理；来件 {row.superseded_by} 有误的，请报送单位改正后再报",
+        )
     if row is None or row.status != "held":
         raise PermanentError(
             action,

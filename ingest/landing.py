@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -33,6 +33,10 @@ _DEEPEST: Final = 16
 _IGNORED: Final = re.compile(
     r"^(\.|~\$|~)|\.(tmp|part|partial|crdownload|swp|lock|bak)$|^(Thumbs\.db|desktop\.ini)$", re.IGNORECASE
 )
+# Beside a file, what `sha256sum` says of it: checked, never taken for a delivery (reliability.md B56).
+_CHECKSUM: Final = ".sha256"
+_LONGEST_CHECKSUM: Final = 65_536  # bytes; the fingerprints of a few hundred files
+_CHECKSUM_LINE: Final = re.compile(rb"\\?([0-9A-Fa-f]{64})(?:[ \t]+\*?(.*))?")
 _BLOCK: Final = 1 << 20
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # What was a file or folder when the landing folder was looked through is a link, or another thing, by now.
@@ -173,6 +177,33 @@ def opened(file: LandedFile) -> Iterator[OpenFile]:
         os.close(descriptor)
 
 
+def stated_sha256(file: LandedFile) -> str | None:
+    """The fingerprint that ``<file name>.sha256`` beside a file states, in the format of ``sha256sum``; None without one.
+
+    Of several lines that of the file's name counts; empty when it cannot be read or does not state one.
+    """
+    beside = replace(file, path=file.path.with_name(file.path.name + _CHECKSUM))
+    try:
+        descriptor = _twice(lambda: _open(beside))
+    except OSError as error:
+        # No file can lie there whose name would be too long.
+        return None if error.errno in (errno.ENOENT, errno.ENAMETOOLONG) else ""
+    try:
+        is_plain = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        written = os.pread(descriptor, _LONGEST_CHECKSUM, 0) if is_plain else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    lines = [line.strip() for line in written.removeprefix(b"\xef\xbb\xbf").splitlines()]
+    stated = [(found[1], found[2]) for line in lines if (found := _CHECKSUM_LINE.fullmatch(line))]
+    name = os.fsencode(file.path.name)
+    own = [digest for digest, of in stated if of and re.split(rb"[/\\]", of)[-1] == name]
+    if not own and len(stated) == 1:
+        own = [stated[0][0]]  # the name may be in another encoding, or not be there
+    return own[0].decode("ascii").lower() if own else ""
+
+
 def shown(text: str) -> str:
     """A file name fit to show and store: undecodable bytes and control characters replaced, ids and phones masked."""
     decoded = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -240,6 +271,8 @@ def _scan_folder(path: Path, names: tuple[str, ...], parent: int | None = None) 
                 continue
             inside = (*names, entry.name)
             if not entry.is_dir(follow_symlinks=False):
+                if entry.name.lower().endswith(_CHECKSUM):
+                    continue
                 files.extend(_landed(path, entry.name, names, folder))
             elif len(names) < _DEEPEST:
                 try:

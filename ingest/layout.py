@@ -13,12 +13,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from ingest.addresses.parser import parse_address
 from ingest.contract import Contract
 from ingest.headers import Header, missing_columns, normalise_header
+from ingest.household_blocks import Blocks, is_empty
 from ingest.normalise.ids import looks_like_id
-from ingest.normalise.names import name_key
-from ingest.normalise.texts import code_text, fold, is_ditto, is_null, without_spaces
+from ingest.normalise.texts import fold, is_ditto, without_spaces
 from ingest.readers.sheet import LONGEST_CELL, Cell, Content, Row, Sheet, UnreadableFile, is_blank
 from ingest.sheets import tables_of, with_communities
 from ingest.template_marks import is_own_sheet
@@ -45,7 +44,6 @@ _SIGNATURE: Final = re.compile(
     rf"{_SIGNER}{{0,5}}([(]?(签字|签名|签章|盖章|公章)[)]?){{1,2}}([:：].*|[_]*)"
     rf"|{_SIGNER}{{0,3}}(日期|时间)([:：].*|[_]*)|{_SIGNER}{{2,5}}[:：].*|年月日"
 )
-_HEAD_CODES: Final = ("01", "02")
 _SAME_LIST_SHARE: Final = 0.7  # of the columns of the best sheet: less is an extract or a summary
 _FILLED_MERGES: Final = frozenset({"text", "address", "code", "codes", "date", "integer", "boolean"})
 
@@ -62,6 +60,8 @@ class SourceRow:
         fault_column: Contract column the fault is about, or None.
         is_short: The row has fewer cells than the header.
         dittos: Columns whose "same as above" was resolved.
+        filled: Columns whose value stands in another row: the household's first one, or that of a merged cell.
+        findings: Rule, column and cell (as text) of what is to be said of single cells.
     """
 
     sheet_name: str
@@ -74,6 +74,8 @@ class SourceRow:
     fault_column: str | None = None
     is_short: bool = False
     dittos: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
+    findings: tuple[tuple[str, str, str | None], ...] = ()
 
 
 @dataclass
@@ -200,7 +202,8 @@ class TableRows:
                 for name, position in self.positions.items():
                     if name not in source.cells and (position, row.number) in self._merges:
                         source.cells[name] = self._merges[position, row.number]
-            source.dittos = _resolve_dittos(source.cells, self._above, self._contract)
+                        source.filled += (name,)
+            _resolve_dittos(source, self._above, self._contract)
             if self.is_of_heads:
                 _make_head_the_member(source.cells)
             if self.community:
@@ -266,7 +269,7 @@ def total_word(cell: str) -> str | None:
 
 
 def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:
-    filled = {position: cell for position, cell in enumerate(row.cells) if not _is_empty(cell)}
+    filled = {position: cell for position, cell in enumerate(row.cells) if not is_empty(cell)}
     return SourceRow(
         sheet_name=sheet.name,
         row_number=row.number,
@@ -278,10 +281,6 @@ def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict
 
 def _is_too_long(cell: Cell) -> bool:
     return isinstance(cell, str) and len(cell) > LONGEST_CELL
-
-
-def _is_empty(cell: Cell) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip(" \t\r\n\u3000\u00a0\ufeff\u200b"))
 
 
 def is_repeated_header(cells: Sequence[Cell], header: Header) -> bool:
@@ -327,21 +326,19 @@ def _merged_values(sheet: Sheet, header: Header, contract: Contract) -> dict[tup
     return values
 
 
-def _resolve_dittos(cells: dict[str, Cell], above: dict[str, Cell], contract: Contract) -> tuple[str, ...]:
+def _resolve_dittos(row: SourceRow, above: dict[str, Cell], contract: Contract) -> None:
     """Put the value of the row above where a cell says 同上; never a name or an id, which are nobody else's."""
-    resolved = []
-    for name, cell in list(cells.items()):
+    for name, cell in list(row.cells.items()):
         if not isinstance(cell, str) or not is_ditto(fold(cell)):
             continue
         column = contract.column(name)
-        if column is None or column.semantic_type in ("person_name", "id_no", "disability_certificate"):
-            del cells[name]
-        elif name in above:
-            cells[name] = above[name]
-            resolved.append(name)
+        is_own = column is None or column.semantic_type in ("person_name", "id_no", "disability_certificate")
+        if not is_own and name in above:
+            row.cells[name] = above[name]
+            row.dittos += (name,)
         else:
-            del cells[name]
-    return tuple(resolved)
+            del row.cells[name]
+            row.findings += (("ditto_unresolved", name, cell),)
 
 
 def _make_head_the_member(cells: dict[str, Cell]) -> None:
@@ -349,141 +346,3 @@ def _make_head_the_member(cells: dict[str, Cell]) -> None:
         if heads in cells:
             cells.setdefault(own, cells[heads])
     cells.setdefault("relation_code", "户主")
-
-
-class Blocks:
-    """Fills household columns down (L5): from the head's row to the rows below, until the next household starts."""
-
-    def __init__(self, contract: Contract) -> None:
-        self._contract = contract
-        self._household = [column.name for column in contract.columns if column.is_household]
-        self._counters = {column.name for column in contract.columns if column.is_row_counter}
-        self._strong: list[str] = []
-        self._number = 0
-        self._current: dict[str, Cell] | None = None
-        self._has_head = False
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the rows of the present sheet form blocks."""
-        return bool(self._strong)
-
-    def start_sheet(self, header: Header) -> None:
-        """Another sheet begins: nothing is filled down into it."""
-        present = [name for name in self._contract.block_start if name in header.match.positions]
-        self._strong = [name for name in present if name not in self._counters]
-        self.end()
-
-    def end(self) -> None:
-        """The block ends here whatever comes."""
-        self._current = None
-        self._has_head = False
-
-    def place(self, row: SourceRow) -> None:
-        """Give the row its block number and what its household's first row says."""
-        if not self._strong:
-            return
-        own = {name: row.cells[name] for name in self._household if not _is_nothing(row.cells.get(name))}
-        is_head = self._is_head(row)
-        if self._current is None or not self._continues(own, row, is_head):
-            self._number += 1
-            self._current = own
-            self._has_head = False
-        else:
-            for name, cell in self._current.items():
-                if name not in self._counters:
-                    row.cells.setdefault(name, cell)
-        self._has_head = self._has_head or is_head
-        row.block_no = self._number
-
-    def place_all(self, columns: dict[str, list[str]]) -> tuple[list[int], dict[str, list[str]]] | None:
-        """The same for rows that all say their household in its strongest column, by columns (``""`` is no value).
-
-        Returns:
-            Block number of each row, and the household columns that were filled down, whole; None when not all rows say
-            their household: then nothing was placed.
-        """
-        key = self._strong[0]
-        texts = columns[key]
-        if any(map(_is_nothing, set(texts))) or (self._current is not None and key not in self._current):
-            return None
-        own = [name for name in self._household if name in columns]
-        gaps = {name: list(columns[name]) for name in own if name != key and "" in columns[name]}
-        numbers = []
-        said = code_text(str(self._current[key])) if self._current is not None else None
-        last, begin = texts[0] if said is not None and code_text(texts[0]) == said else None, 0
-        if last is None:
-            said = None
-        for index, text in enumerate(texts):
-            if text != last and (said is None or code_text(text) != said):
-                self._number += 1
-                begin, said = index, code_text(text)
-                self._current = {name: cell for name in own if not _is_nothing(cell := columns[name][index])}
-                self._has_head = False
-            last = text
-            numbers.append(self._number)
-            if gaps and self._current is not None:
-                for name, cells in gaps.items():
-                    if not cells[index] and name not in self._counters and name in self._current:
-                        cells[index] = str(self._current[name])
-        relations = columns.get("relation_code", ())
-        self._has_head = self._has_head or any(map(self._is_heads_relation, relations[begin:]))
-        return numbers, {name: cells for name, cells in gaps.items() if cells != columns[name]}
-
-    def differ(self, one: str, other: str) -> bool:
-        """Whether two rows that say these in the strongest column are of different households for sure."""
-        return (
-            one != other
-            and not (_is_nothing(one) or _is_nothing(other))
-            and code_text(one) != code_text(other)
-        )
-
-    @property
-    def key(self) -> str:
-        """The strongest column of the present sheet."""
-        return self._strong[0]
-
-    def _continues(self, own: dict[str, Cell], row: SourceRow, is_head: bool) -> bool:
-        current = self._current or {}
-        for name in self._strong:
-            if name in own and name in current:
-                return _same(name, own[name], current[name])
-        if any(name in own for name in self._strong):
-            return False  # says a household the block does not know
-        if not any(name in current for name in self._strong):
-            return False
-        if is_head and self._has_head and not self._is_named_head(row, current):
-            return False
-        # Whatever household value the row does carry must be the block's.
-        return all(
-            name in self._counters or (name in current and _same(name, own[name], current[name]))
-            for name in own
-        )
-
-    def _is_head(self, row: SourceRow) -> bool:
-        return self._is_heads_relation(row.cells.get("relation_code"))
-
-    def _is_heads_relation(self, cell: Cell) -> bool:
-        column = self._contract.column("relation_code")
-        if column is None or column.code_list is None or not isinstance(cell, str):
-            return False
-        return column.code_list.by_text.get(code_text(cell)) in _HEAD_CODES
-
-    def _is_named_head(self, row: SourceRow, current: dict[str, Cell]) -> bool:
-        name, head = row.cells.get("person_name"), current.get("head_name")
-        return isinstance(name, str) and isinstance(head, str) and name_key(name) == name_key(head)
-
-
-def _is_nothing(cell: Cell) -> bool:
-    return _is_empty(cell) or (isinstance(cell, str) and (is_null(fold(cell)) or is_ditto(fold(cell))))
-
-
-def _same(name: str, one: Cell, other: Cell) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        if name == "address":
-            first, second = parse_address(one), parse_address(other)
-            return first.key == second.key if first.key or second.key else fold(one) == fold(other)
-        if name.endswith("_name"):
-            return name_key(one) == name_key(other)
-        return code_text(one) == code_text(other)
-    return one == other

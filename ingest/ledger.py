@@ -131,10 +131,11 @@ def write(connection: Connection, entry: Entry) -> DeliveryOutcome:
     )
 
 
-def is_known(engine: Engine, file: LandedFile, sha256: str | None) -> bool:
+def is_known(engine: Engine, file: LandedFile, sha256: str | None, *, is_as_stated: bool = False) -> bool:
     """Whether the ledger has this file with this content, or, when it cannot be read (None), with any.
 
-    A row that says the file could not be opened knows nothing of its content.
+    A row that says the file could not be opened knows nothing of its content; one that refused it for its checksum is over
+    once the file is as stated (`is_as_stated`).
     """
     with engine.connect() as connection:
         limit_lock_wait(connection)
@@ -143,9 +144,16 @@ def is_known(engine: Engine, file: LandedFile, sha256: str | None) -> bool:
                 text(
                     "select exists (select from ops.delivery where source_path = :path and file_modified_ns = :modified "
                     "and file_size = :size and (cast(:sha256 as text) is null "
-                    "or (content_sha256 = :sha256 and reason_code is distinct from 'not_permitted')))"
+                    "or (content_sha256 = :sha256 and reason_code is distinct from 'not_permitted' "
+                    "and (reason_code is distinct from 'checksum_differs' or not :is_as_stated))))"
                 ),
-                {"path": file.source_path, "modified": file.modified_ns, "size": file.size, "sha256": sha256},
+                {
+                    "path": file.source_path,
+                    "modified": file.modified_ns,
+                    "size": file.size,
+                    "sha256": sha256,
+                    "is_as_stated": is_as_stated,
+                },
             )
         )
 

@@ -6,15 +6,24 @@ deliveries left are settled, and what changed is counted. Not here: judging (``g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, text
 
+from infra.clock import business_today
 from ingest.changes import record_changes
 from ingest.contract import Contract
 from ingest.guards import DoubtfulPartition, Hold, doubtful_partitions
 from ingest.partitions import Partition, community_counts, standing_partitions
+from ingest.superseded import settle_superseded
+
+_GONE: Final = "上次有、这次没有的社区："
+_FALLEN: Final = "比上次少了很多的社区："
+_SETTLED: Final = "已了结的社区："
+# The end of a delivery's reason that speaks of its communities.
+_COMMUNITIES_TOLD: Final = re.compile(f"(?:{_GONE}|{_FALLEN}|{_SETTLED}).*", re.DOTALL)
 
 
 def settle_loaded(
@@ -51,12 +60,13 @@ def settle_loaded(
         _open_holds(connection, delivery_id, doubtful)
         _settle_earlier(connection, contract, delivery, counts, doubtful)
         _settle_by_later(connection, contract, delivery, doubtful)
-        asked = _tell(connection, delivery, doubtful)
+        asked = tell_communities(connection, delivery_id)
         held = {partition.last.community_name for partition in doubtful}
         standing = {name: part for name, part in standing.items() if name not in held}
         if contract.is_partial:
             standing = {name: part for name, part in standing.items() if counts.get(name)}
     record_changes(connection, contract, delivery, standing)
+    settle_superseded(connection, contract, _row(connection, delivery_id))
     return asked
 
 
@@ -92,17 +102,19 @@ def _settle_earlier(
     not_spoken_for = {partition.last.community_name for partition in doubtful}
     delivered = [name for name, count in counts.items() if name and count and name not in not_spoken_for]
     for status, communities in (("delivered", delivered), ("carried_on", asked)):
-        connection.execute(
+        settled = connection.scalars(
             text(
                 "update ops.partition_hold as hold set status = :status, settled_by_delivery = :id "
                 "from ops.delivery as earlier where earlier.delivery_id = hold.delivery_id "
                 "and earlier.list_code = :list_code and hold.status = 'open' "
                 "and hold.community_name = any(:communities) "
                 "and (earlier.snapshot_date, earlier.received_at, earlier.delivery_id) "
-                "< (:snapshot_date, :received_at, :id)"
+                "< (:snapshot_date, :received_at, :id) returning hold.delivery_id"
             ),
             {**_place(contract, delivery), "status": status, "communities": communities},
-        )
+        ).all()
+        for earlier_id in sorted(set(settled)):
+            tell_communities(connection, earlier_id)
 
 
 def _settle_by_later(
@@ -142,39 +154,79 @@ def _settle_by_later(
             open_communities.discard(name)
 
 
-def _tell(connection: Connection, delivery: Row[Any], doubtful: Sequence[DoubtfulPartition]) -> Hold | None:
-    """Name the communities that wait in the delivery's own reason."""
-    asked = [partition for partition in doubtful if not partition.is_sibling]
-    if not asked:
+def tell_communities(connection: Connection, delivery_id: int) -> Hold | None:
+    """Say in a delivery's own reason which of its communities wait, and what became of those that did.
+
+    To be called whenever one of its holds was opened or settled; what its reason says beside that stays.
+
+    Returns:
+        The reason as it is now while a community waits; None when none does.
+    """
+    delivery = _row(connection, delivery_id)
+    holds = connection.execute(
+        text(
+            "select * from ops.partition_hold where delivery_id = :id "
+            # Another file of the same day brought it: there never was a question.
+            "and (settled_by_delivery is distinct from last_delivery_id) order by community_name"
+        ),
+        {"id": delivery_id},
+    ).all()
+    said = _COMMUNITIES_TOLD.sub("", delivery.reason or "")
+    if not holds and said == (delivery.reason or ""):
         return None
-    gone = [p for p in asked if not p.row_count]
-    fallen = [p for p in asked if p.row_count]
+    told = _said_of_communities(delivery, holds)
+    code = delivery.reason_code or ("community_missing" if told else None)
+    connection.execute(
+        text("update ops.delivery set reason_code = :code, reason = :reason where delivery_id = :id"),
+        {"code": code, "reason": (said + told) or None, "id": delivery_id},
+    )
+    is_asked = any(hold.status == "open" for hold in holds)
+    return Hold(code or "community_missing", said + told) if is_asked else None
+
+
+def _said_of_communities(delivery: Row[Any], holds: Sequence[Row[Any]]) -> str:
+    asked = [hold for hold in holds if hold.status == "open"]
+    gone = [hold for hold in asked if not hold.row_count]
+    fallen = [hold for hold in asked if hold.row_count]
     sentences = []
     if gone:
         sentences.append(
-            "上次有、这次没有的社区："
-            + "、".join(f"{p.last.community_name}（上次 {p.last.row_count} 行）" for p in gone)
+            _GONE + "、".join(f"{hold.community_name}（上次 {hold.last_row_count} 行）" for hold in gone)
         )
     if fallen:
         sentences.append(
-            "比上次少了很多的社区："
+            _FALLEN
             + "、".join(
-                f"{p.last.community_name}（上次 {p.last.row_count} 行，这次 {p.row_count} 行）"
-                for p in fallen
+                f"{hold.community_name}（上次 {hold.last_row_count} 行，这次 {hold.row_count} 行）"
+                for hold in fallen
             )
         )
-    reason = (
-        f"{'；'.join(sentences)}。其余社区已接收，上述社区仍沿用以前的行，不作退出处理。"
-        "漏报的请补报；确实如此的请告知数据人员确认。"
-    )
-    connection.execute(
-        text(
-            "update ops.delivery set reason_code = coalesce(reason_code, 'community_missing'), "
-            "reason = coalesce(reason, '') || :reason where delivery_id = :id"
-        ),
-        {"reason": reason, "id": delivery.delivery_id},
-    )
-    return Hold(delivery.reason_code or "community_missing", (delivery.reason or "") + reason)
+    told = ""
+    if sentences:
+        told = (
+            f"{'；'.join(sentences)}。其余社区已接收，上述社区仍沿用以前的行，不作退出处理。"
+            "漏报的请补报；确实如此的请告知数据人员确认。"
+        )
+    settled = "；".join(_settled(delivery, hold) for hold in holds if hold.status != "open")
+    return told + (f"{_SETTLED}{settled}。" if settled else "")
+
+
+def _settled(delivery: Row[Any], hold: Row[Any]) -> str:
+    """What became of one community, as a clause."""
+    if hold.status == "delivered":
+        return f"{hold.community_name}已由来件 {hold.settled_by_delivery} 补报"
+    if hold.status == "carried_on":
+        return f"{hold.community_name}在来件 {hold.settled_by_delivery} 中仍缺，由那一件了结"
+    by = f"{hold.community_name}已由{hold.decided_by}于 {business_today(hold.decided_at)} 确认"
+    if hold.row_count:
+        return f"{by}确实只有 {hold.row_count} 行，从 {delivery.snapshot_date} 起以这次的为准"
+    return f"{by}没有对象，从 {delivery.snapshot_date} 起作退出处理"
+
+
+def _row(connection: Connection, delivery_id: int) -> Row[Any]:
+    return connection.execute(
+        text("select * from ops.delivery where delivery_id = :id"), {"id": delivery_id}
+    ).one()
 
 
 def _place(contract: Contract, delivery: Row[Any]) -> dict[str, Any]:

@@ -35,6 +35,12 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "spreadsheet_error": ("单元格是公式错误（如 #N/A），没有取值", "改正公式，或改为直接填写数值"),
     "text_unreadable": ("含有无法识别的字符（缺字或乱码），没有取值", "重新录入该栏"),
     "value_too_long": ("内容太长，不像该栏的内容，没有取值", "检查这一行是否错位，重新录入该栏"),
+    "ditto_unresolved": ("写的是“同上”，没有取值", "照实写出这一格的内容"),
+    "household_value_differs": (
+        "与户主行不同，已按户主行取值",
+        "同一户的，改成一致或留空；如是另一户，请写上该户的户号（如低保证号）和户主姓名",
+    ),
+    "household_not_named": ("没有写是哪一户，又与上面一户对不上，已另作一户", "写上该户的户号（如低保证号）和户主姓名"),
     "ditto": ("写的是“同上”，已照上一行取值", "请逐行填写完整"),
     "name_unreadable": ("姓名有无法识别的字符（缺字或乱码），没有取值；已按证件号码登记", "用可显示的汉字重新录入姓名"),
     "name_of_another_column": ("不是姓名，像是别的栏的内容，没有取值", "检查这一行是否错位"),
@@ -111,6 +117,14 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "id_in_number_column": ("填的是本行的身份证号，没有取值", "填写该栏自己的编号，没有的留空"),
     "address_incomplete": ("地址没有写到门牌（幢、单元、室）", "写全幢、单元、室"),
 }  # fmt: skip
+
+# Rules about a value that was taken from elsewhere, said briefly: for a cell of which something else is told already.
+TAKEN_FROM: Final[dict[str, str]] = {
+    "id_taken_from_certificate": "已取残疾人证号中的身份证号",
+    "id_taken_from_head_column": "已取户主一栏的号码",
+    "category_taken_from_certificate": "已取残疾人证号第 19 位",
+    "level_taken_from_certificate": "已取残疾人证号第 20 位",
+}
 
 
 def message(

@@ -17,6 +17,8 @@ from infra.clock import business_today
 from infra.errors import PermanentError
 from ingest.changes import record_changes
 from ingest.contract import Contract
+from ingest.guards import facts_of
+from ingest.loading import tell_communities
 from ingest.partitions import standing_partitions
 
 # What stands for all communities where a list is of the whole street.
@@ -88,7 +90,7 @@ def settle_nobody_left(
         {
             "id": empty.delivery_id,
             "code": NOBODY_LEFT,
-            "reason": f"{empty.reason}{who} 于 {business_today()} 确认{community_name}已没有对象：{why.rstrip('。')}。",
+            "reason": f"{facts_of(empty.reason)}{who} 于 {business_today()} 确认{community_name}已没有对象：{why.rstrip('。')}。",
             "coverage": "community" if contract.is_partial else "whole",
             "gone": gone,
             "by": who,
@@ -99,14 +101,14 @@ def settle_nobody_left(
     )
     if contract.is_partial:
         standing = {name: part for name, part in standing.items() if name in gone}
-    connection.execute(
+    carried_on = connection.scalars(
         text(
             "update ops.partition_hold as hold set status = 'carried_on', settled_by_delivery = :id "
             "from ops.delivery as earlier where earlier.delivery_id = hold.delivery_id "
             "and earlier.list_code = :list_code and hold.status = 'open' "
             "and (hold.community_name = :community or :community = :whole) "
             "and (earlier.snapshot_date, earlier.received_at, earlier.delivery_id) "
-            "< (:snapshot_date, :received_at, :id)"
+            "< (:snapshot_date, :received_at, :id) returning hold.delivery_id"
         ),
         {
             "id": delivery.delivery_id,
@@ -116,7 +118,9 @@ def settle_nobody_left(
             "snapshot_date": delivery.snapshot_date,
             "received_at": delivery.received_at,
         },
-    )
+    ).all()
+    for earlier_id in sorted(set(carried_on)):
+        tell_communities(connection, earlier_id)
     connection.execute(
         text("delete from ops.delivery_change where delivery_id = :id"), {"id": delivery.delivery_id}
     )

@@ -13,11 +13,13 @@ from sqlalchemy import Connection, text
 
 from infra.clock import BUSINESS_ZONE
 from ingest.contract import Contract, load_contracts
+from ingest.guidance import how_to_correct
 from ingest.messages import REFUSED_WITH_DELIVERY, parts
+from ingest.superseded import SUPERSEDED
 
 SCHEMA_NAME: Final = "yihu.receipt"
 # Raised in its first part when a key changes its meaning or goes, in its second when one is added.
-SCHEMA_VERSION: Final = "1.1"
+SCHEMA_VERSION: Final = "1.2"
 
 STATUS_NAMES: Final = {
     "loaded": "接收",
@@ -31,8 +33,18 @@ DATE_SOURCES: Final = {
     "watermark": "数据库水位",
     "arrival": "收到日期",
 }
+# Of a delivery that nobody has to do anything about any more.
+CORRECTED_NAME: Final = "已更正，不再使用"
+DECISION_NAMES: Final = {
+    "release": "放行",
+    "refuse": "拒收",
+    "confirm_gone": "确认属实",
+    "unlock": "提供密码",
+}
 HANDLING_NAMES: Final = {"accepted": "接收", "quarantined": "隔离", "unused": "未使用"}
 CHANGE_NAMES: Final = {"added": "新增", "removed": "减少", "changed": "改动", "unchanged": "未变"}
+# The same of a list whose files bring new rows only.
+CORRECTION_NAMES: Final = CHANGE_NAMES | {"changed": "更正", "unchanged": "与以前相同"}
 DIMENSION_NAMES: Final = {
     "conformity": "规范性",
     "completeness": "完整性",
@@ -79,10 +91,13 @@ def content_of(connection: Connection, delivery: Mapping[str, Any], receipt_no: 
             "file_name": delivery["file_name"],
             "received_at": delivery["received_at"].astimezone(BUSINESS_ZONE).isoformat(timespec="seconds"),
             "status": delivery["status"],
-            "status_name": STATUS_NAMES[delivery["status"]],
+            "status_name": CORRECTED_NAME
+            if delivery["reason_code"] == SUPERSEDED
+            else STATUS_NAMES[delivery["status"]],
             "reason_code": delivery["reason_code"],
             "reason": delivery["reason"],
             "duplicate_of": delivery["duplicate_of"],
+            "superseded_by": delivery["superseded_by"],
             "snapshot_date": str(delivery["snapshot_date"]) if delivery["snapshot_date"] else None,
             "snapshot_date_source": delivery["snapshot_date_source"],
         },
@@ -94,11 +109,10 @@ def content_of(connection: Connection, delivery: Mapping[str, Any], receipt_no: 
             "warning_count": delivery["warning_count"],
         },
         "next_step": _next_step(
-            delivery,
-            footer_count,
-            has_holds=bool(holds),
-            is_snapshot=contract is not None and contract.is_snapshot,
+            delivery, contract, footer_count, _faulty_row_count(connection, delivery), has_holds=bool(holds)
         ),
+        "decisions": _decisions(connection, delivery["delivery_id"]),
+        "supersedes": _supersedes(connection, delivery["delivery_id"]),
         "reading": [{"what": what, "how": how} for what, how in _reading(delivery["layout"] or {})],
         "kinds": kinds,
         "waiting_communities": holds,
@@ -190,13 +204,23 @@ def _headers(contract: Contract | None) -> dict[str, str]:
     return {column.name: column.header for column in contract.columns} if contract else {}
 
 
-def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: bool, is_snapshot: bool) -> str:
+def _next_step(
+    delivery: Mapping[str, Any],
+    contract: Contract | None,
+    footer_count: int,
+    faulty_row_count: int,
+    *,
+    has_holds: bool,
+) -> str:
     """One sentence that says what the sender has to do now."""
     if delivery["source_path"].startswith("app://"):
         return _next_step_in_app(delivery, footer_count)
+    is_snapshot = contract is not None and contract.is_snapshot
     match delivery["status"]:
         case "duplicate":
             return f"不必处理：内容与来件 {delivery['duplicate_of']} 完全相同；如本想更正，请改好后重新报送。"
+        case "refused" if delivery["reason_code"] == SUPERSEDED:
+            return f"不必处理：更正的来件 {delivery['superseded_by']} 已接收，以它为准。"
         case "refused" if delivery["reason_code"] == "no_rows" and is_snapshot:
             return (
                 "漏填的补上后重新报送；确已没有对象的不必重报，"
@@ -205,19 +229,27 @@ def _next_step(delivery: Mapping[str, Any], footer_count: int, *, has_holds: boo
         case "refused":
             return "本次来件没有使用：请按原因改正后，把整份文件重新放入清单的文件夹。"
         case "held" if delivery["reason_code"] == "needs_password":
-            return "请当面或电话把打开口令告诉街道数据人员，由其输入一次；或去掉口令，重新放入清单的文件夹。"
+            return "请取消密码后重新报送（放入清单的文件夹），或电话告知街道数据人员密码，由其打开一次；密码不要写在邮件里。"
         case "held" if delivery["accepted_count"] == 0:
             return "本次来件还不能使用：请按原因补齐后，把整份文件重新放入清单的文件夹。"
         case "held":
             return "请等待数据人员核对：数据无误会放行；如发现文件有误，不必等待，改正后直接重新报送。"
-    if delivery["quarantined_count"] > footer_count:
-        missing = delivery["quarantined_count"] - footer_count
+    missing = delivery["quarantined_count"] - footer_count
+    if contract is not None and not is_snapshot and faulty_row_count:
+        return _next_step_of_rows(contract, faulty_row_count, missing)
+    if missing > 0:
         return f"有 {missing} 行没有使用：请在原表中按“怎样改”改正，把整份文件重新放入清单的文件夹。"
     if has_holds:
         return "请核对“待确认的社区”：确无对象的告诉数据人员，漏报的补上后重新报送整份文件。"
     if delivery["warning_count"]:
         return "数据已接收，不必重报：请在原表中按“怎样改”改好，下次报送时一并带来。"
     return "全部接收，没有需要改正的地方。"
+
+
+def _next_step_of_rows(contract: Contract, faulty_row_count: int, missing: int) -> str:
+    """The same of a list whose files bring new rows only: what is not mended now never comes again."""
+    taken = f"其中 {missing} 行没有使用" if missing > 0 else "数据已接收"
+    return f"{taken}：{how_to_correct(contract, f'这 {faulty_row_count} 行')}。"
 
 
 def _next_step_in_app(delivery: Mapping[str, Any], footer_count: int) -> str:
@@ -245,6 +277,47 @@ def _reading(layout: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "未采用的栏", "、".join(table["unknown"]) + "（数据约定之外，不保存）"
     for note in layout.get("notes", ()):
         yield "说明", note
+
+
+def _faulty_row_count(connection: Connection, delivery: Mapping[str, Any]) -> int:
+    """Rows about which anything is said, footers apart."""
+    count: int = connection.execute(
+        text(
+            f"select count(distinct (sheet_name, row_number)) from ({_NOTES}) as notes "
+            "where rule is distinct from :footer"
+        ),
+        {"id": delivery["delivery_id"], "whole": REFUSED_WITH_DELIVERY, "footer": FOOTER_RULE},
+    ).scalar_one()
+    return count
+
+
+def _decisions(connection: Connection, delivery_id: int) -> list[dict[str, Any]]:
+    """What people decided about the delivery, in that order: who, on which day, what, why."""
+    rows = connection.execute(
+        text("select * from ops.delivery_decision where delivery_id = :id order by decision_no"),
+        {"id": delivery_id},
+    )
+    return [
+        {
+            "by": row.decided_by,
+            "at": row.decided_at.astimezone(BUSINESS_ZONE).isoformat(timespec="seconds"),
+            "what": row.decision,
+            "what_name": DECISION_NAMES[row.decision],
+            "community_name": row.community_name,
+            "why": row.why,
+        }
+        for row in rows
+    ]
+
+
+def _supersedes(connection: Connection, delivery_id: int) -> list[int]:
+    """The held deliveries that this one corrected."""
+    return list(
+        connection.scalars(
+            text("select delivery_id from ops.delivery where superseded_by = :id order by delivery_id"),
+            {"id": delivery_id},
+        )
+    )
 
 
 def _open_holds(connection: Connection, delivery_id: int) -> list[dict[str, Any]]:
@@ -286,6 +359,8 @@ def _replaces(connection: Connection, delivery_id: int, contract: Contract | Non
     headers = _headers(contract)
     return {
         "delivery_id": rows[0].replaces_delivery_id,
+        # A file of new rows takes the place of no other one: it corrects and adds rows.
+        "is_whole": contract is None or contract.is_snapshot,
         "changes": [
             {
                 "kind": row.kind,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.clock import BUSINESS_ZONE
-from ingest.receipt_content import CHANGE_NAMES, DATE_SOURCES, FOOTER_RULE, HANDLING_NAMES
+from ingest.receipt_content import CHANGE_NAMES, CORRECTION_NAMES, DATE_SOURCES, FOOTER_RULE, HANDLING_NAMES
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -79,7 +79,11 @@ def write_workbook(path: Path, content: Mapping[str, Any], problems: Iterable[Ma
             (12, 24, 10),
             ("变化", "栏目", "行数"),
             (
-                (CHANGE_NAMES[change["kind"]], change["header"] or "（按行计）", change["row_count"])
+                (
+                    _change_names(content)[change["kind"]],
+                    change["header"] or "（按行计）",
+                    change["row_count"],
+                )
                 for change in content["replaces"]["changes"]
             ),
         )
@@ -138,6 +142,10 @@ def _saved(book: Workbook) -> bytes:
     return out.getvalue()
 
 
+def _change_names(content: Mapping[str, Any]) -> Mapping[str, str]:
+    return CHANGE_NAMES if content["replaces"]["is_whole"] else CORRECTION_NAMES
+
+
 def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     from datetime import datetime
 
@@ -147,6 +155,14 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     yield "请接着做", content["next_step"]
     if delivery["reason"]:
         yield "原因", delivery["reason"]
+    for decision in content["decisions"]:
+        day = datetime.fromisoformat(decision["at"]).date()
+        about = f"{decision['community_name']}：" if decision["community_name"] else ""
+        why = f"（{decision['why']}）" if decision["why"] else ""
+        yield "数据人员的决定", f"{about}已由{decision['by']}于 {day} {decision['what_name']}{why}"
+    if content["supersedes"]:
+        numbers = "、".join(map(str, content["supersedes"]))
+        yield "更正了", f"来件 {numbers}：原被扣留，已由本次来件更正，不再使用"
     yield "来件编号", delivery["delivery_id"]
     yield "回执版次", content["receipt_no"]
     yield "清单", delivery["list_title"]
@@ -156,12 +172,11 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         source = DATE_SOURCES.get(delivery["snapshot_date_source"], "")
         yield "清单日期", f"{delivery['snapshot_date']}（依据：{source}）"
     footers = counts["footer_count"]
-    yield "数据行数", counts["row_count"]
+    yield "数据行数", counts["row_count"] - footers
     yield "接收", counts["accepted_count"]
-    yield (
-        "隔离（不能使用）",
-        f"{counts['quarantined_count']} 行" + (f"，其中合计、表尾 {footers} 行" if footers else ""),
-    )
+    yield "隔离（不能使用）", f"{counts['quarantined_count'] - footers} 行"
+    if footers:
+        yield "合计、表尾", f"{footers} 行，不算数据，也不算错"
     yield "需要改正的提示", counts["warning_count"]
     # A total row is said above; it is nothing to mend.
     faults = [kind for kind in content["kinds"] if kind["rule"] != FOOTER_RULE]
@@ -178,12 +193,16 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         names = "、".join(owing["community_name"] for owing in content["owing_communities"])
         yield "本期还没有报的社区", f"{names}（应报日 {due_date}）"
     if content["replaces"]:
+        change_names, is_whole = _change_names(content), content["replaces"]["is_whole"]
         totals = "，".join(
-            f"{CHANGE_NAMES[change['kind']]} {change['row_count']} 行"
+            f"{change_names[change['kind']]} {change['row_count']} 行"
             for change in content["replaces"]["changes"]
-            if change["column"] is None
+            if change["column"] is None and (is_whole or change["row_count"])
         )
-        yield "与上次相比", f"取代来件 {content['replaces']['delivery_id']}：{totals}"
+        if is_whole:
+            yield "与上次相比", f"取代来件 {content['replaces']['delivery_id']}：{totals}"
+        else:
+            yield "与以前相比", totals
     for note in content["reading"]:
         yield note["what"], note["how"]
     if any(kind["count"] > MOST_LINES_OF_A_KIND for kind in content["kinds"]):
@@ -191,7 +210,10 @@ def _summary(content: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
             "没有列全",
             f"“逐行问题”中每种问题只列前 {MOST_LINES_OF_A_KIND} 条，完整名单见同名的 JSON 文件。",
         )
-    yield "请注意", "回执只列行号和问题，不含任何人的信息。行号按文件中的行数，表头也算一行。"
+    yield (
+        "请注意",
+        "回执只列行号和问题，不重复表中任何人的信息；文件名照原样（其中的号码已遮盖），请勿把姓名写进文件名。行号按文件中的行数，表头也算一行。",
+    )
 
 
 def _write_sheet(

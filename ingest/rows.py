@@ -7,17 +7,17 @@ set aside. Not here: reading single cells (``values``), protecting and storing (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import Any, Final
 
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
+from ingest.check_kinds import Finding
 from ingest.contract import Column, Contract
-from ingest.cross_checks import Finding
 from ingest.delivery_checks import SheetTotals
 from ingest.layout import SourceRow
-from ingest.messages import message
+from ingest.messages import TAKEN_FROM, message
 from ingest.normalise.ids import is_rounded, parse_id
 from ingest.readers.sheet import Cell
 from ingest.repeats import Repeats, Tracer
@@ -155,16 +155,35 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     column = contract.column(finding.column)
     if finding.taken is not None:
         row.values[finding.column] = finding.taken
+    header = column.header if column else None
+    if _is_told(row, finding.rule, finding.column, header, is_gap=finding.is_gap):
+        return
     cell = row.source.cells.get(finding.column)
-    words = message(
-        finding.rule,
-        column.header if column else None,
-        detail=detail,
-        wording=contract.checks.wordings.get(finding.rule),
-    )
+    wording = contract.checks.wordings.get(finding.rule)
+    words = message(finding.rule, header, detail=detail, wording=wording)
     row.warnings.append(
         RowWarning(finding.rule, finding.column, words, None if cell is None else cell_text(cell))
     )
+
+
+def _is_told(row: AcceptedRow, rule: str, name: str, header: str | None, *, is_gap: bool) -> bool:
+    """Whether a cell without a usable value has been told: one cell, one message.
+
+    What was found in the cell is what the clerk must mend; from where the value was taken is put beside it. That the cell
+    is empty is left to the rule that knows more.
+    """
+    taken = TAKEN_FROM.get(rule)
+    earlier = next((warning for warning in row.warnings if warning.column_name == name), None)
+    if earlier is None or not (taken or is_gap):
+        return False
+    place = row.warnings.index(earlier)
+    if earlier.rule == "required_value_missing":
+        del row.warnings[place]
+        return False
+    if taken:
+        words = message(earlier.rule, header, detail=f"（{taken}）")
+        row.warnings[place] = replace(earlier, message=words)
+    return True
 
 
 class RowJudge:
@@ -214,6 +233,9 @@ class RowJudge:
         row = AcceptedRow(source, {})
         for name, column in self._columns.items():
             self._read(row, name, column)
+        for rule, name, cell in source.findings:
+            words = message(rule, self._columns[name].header)
+            row.warnings.append(RowWarning(rule, name, words, cell))
         if source.is_short:
             row.warnings.append(
                 RowWarning("row_shorter_than_header", None, message("row_shorter_than_header"))
@@ -233,10 +255,12 @@ class RowJudge:
     def _read(self, row: AcceptedRow, name: str, column: Column) -> None:
         cell = row.source.cells.get(name)
         row.values[name], finding = self._reader.read(column, cell)
-        if finding:
-            self._warn(row, finding, column)
-        elif name in row.source.dittos:
+        if name in row.source.filled or any(told == name for _, told, _ in row.source.findings):
+            return  # what is to be said of it is said once: where the value stands, or by the layout
+        if name in row.source.dittos:
             self._warn(row, "ditto", column)
+        elif finding:
+            self._warn(row, finding, column)
         elif column.is_required and self._is_missing(row, name):
             self._warn(row, "required_value_missing", column)
 
@@ -249,6 +273,8 @@ class RowJudge:
         )
 
     def _warn(self, row: AcceptedRow, rule: str, column: Column, *, detail: str = "") -> None:
+        if _is_told(row, rule, column.name, column.header, is_gap=False):
+            return
         cell = row.source.cells.get(column.name)
         value = None if cell is None else cell_text(cell)
         row.warnings.append(RowWarning(rule, column.name, message(rule, column.header, detail=detail), value))
@@ -334,7 +360,8 @@ class RowJudge:
                 and any(number in value.upper() for number in numbers)
             ):
                 row.values[name] = None
-                self._warn(row, "id_in_number_column", column)
+                if name not in row.source.filled:
+                    self._warn(row, "id_in_number_column", column)
 
 
 def _fits_mask(own: Any, number: str) -> bool:

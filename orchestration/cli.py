@@ -116,7 +116,7 @@ def crosswalk(file: Path) -> None:
     click.echo(f"已写入 {write_crosswalk(open_platform().engine, file)} 行：{file}")
 
 
-@main.command(help="打印正在运行的数据库的 SQLAlchemy 地址（管理员用，含口令）。")
+@main.command(help="打印正在运行的数据库的 SQLAlchemy 地址（管理员用，含密码）。")
 @click.option("--plain", is_flag=True, help="psql 能用的写法")
 def url(plain: bool) -> None:
     """Print the administrator's URL of the warehouse."""
@@ -134,7 +134,7 @@ def status() -> None:
     click.echo(render_release_summary(open_platform().engine))
 
 
-@main.command(help="打印全部设置项、当前值与含义（口令不显示）。")
+@main.command(help="打印全部设置项、当前值与含义（密码不显示）。")
 def settings() -> None:
     """Print every variable of the environment that the platform reads."""
     values = load_settings()
@@ -144,7 +144,7 @@ def settings() -> None:
         click.echo(f"    现在：{value if value not in (None, (), '') else '未设置'}")
 
 
-@main.group(help="来件：查看、放行、拒收、提供口令、确认社区。")
+@main.group(help="来件：查看、放行、拒收、提供密码、确认社区。")
 def delivery() -> None:
     """Look at deliveries and decide about those that wait."""
 
@@ -234,11 +234,11 @@ def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: st
     click.echo(f"来件 {delivery_id} 的 {'、'.join(communities)} 已由 {by} 确认；下次刷新起生效。")
 
 
-@delivery.command("unlock", help="为设有打开口令的来件提供一次口令并接入；口令不保存、不记录。")
+@delivery.command("unlock", help="为设有打开密码的来件提供一次密码并接入；密码不保存、不记录。")
 @click.argument("delivery_id", type=int)
 @click.option("--by", required=True, help="提供人")
 @click.option("--landing", type=click.Path(exists=True, file_okay=False, path_type=Path), help="来件文件夹")
-@click.option("--password-stdin", is_flag=True, help="从标准输入读口令（一行）；默认在屏幕上询问，不显示")
+@click.option("--password-stdin", is_flag=True, help="从标准输入读密码（一行）；默认在屏幕上询问，不显示")
 def delivery_unlock(delivery_id: int, by: str, landing: Path | None, password_stdin: bool) -> None:
     """Take in a delivery with its password."""
     from ingest.holds import unlock_held
@@ -249,7 +249,7 @@ def delivery_unlock(delivery_id: int, by: str, landing: Path | None, password_st
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = click.prompt("打开口令", hide_input=True)
+        password = click.prompt("打开密码", hide_input=True)
     platform = open_platform()
     where = landing or platform.settings.landing
     outcome = unlock_held(platform.engine, platform.protector, where, delivery_id, password, by)

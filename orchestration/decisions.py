@@ -18,7 +18,7 @@ from orchestration.waiting import check_waiting, waiting_items, waiting_table
 _ID = "来件编号：资产 ops/waiting 的“等待处理”表第一栏。"
 _BY = "谁决定的：姓名。记入台账。"
 _NO_PASSWORD = (
-    "设有打开口令的来件不在这里处理：填在这里的内容会被保存，口令请用命令 yihu delivery unlock 提供。"
+    "设有打开密码的来件不在这里处理：填在这里的内容会被保存，密码请用命令 yihu delivery unlock 提供。"
 )
 
 

@@ -85,13 +85,16 @@ def dagster_home(platform: Platform) -> Path:
     return home
 
 
+_WAIT_FOR_OTHER_RUN_SECONDS = 1800
+
 # Asked for by every step that writes: the lock is taken when the run begins and freed when it ends.
 HeldLock = dg.ResourceParam[object]
 
 
 @scrubbed
 def _hold_refresh_lock(_context: dg.InitResourceContext) -> Iterator[None]:
-    with refresh_lock(open_platform().engine):
+    # A run that the sensor began meanwhile is no reason to turn everything red: it is waited for.
+    with refresh_lock(open_platform().engine, wait_seconds=_WAIT_FOR_OTHER_RUN_SECONDS):
         yield
 
 

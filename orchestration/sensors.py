@@ -86,9 +86,9 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     # The cursor lies in Dagster's storage: names of files as they may be shown.
     cursor = {"seen": {shown(str(path)): look for path, look in unseen.items()}, "attempts": attempts}
 
+    # Any run: what a person has just started takes in the files too.
     under_way = context.instance.get_runs(
         dg.RunsFilter(
-            job_name=ingest_deliveries.name,
             statuses=[dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED],
         ),
         limit=1,
@@ -96,7 +96,9 @@ def landing_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     if under_way or not stable:
         context.update_cursor(json.dumps(cursor))
         return dg.SkipReason(
-            "接入正在进行。" if under_way else f"没有可接入的新文件（{len(unseen)} 个仍在增长或首次看到）。"
+            "有运行正在进行，结束后再看。"
+            if under_way
+            else f"没有可接入的新文件（{len(unseen)} 个仍在增长或首次看到）。"
         )
 
     contents = hashlib.sha256("|".join(sorted(filter(None, map(digest_of, stable)))).encode()).hexdigest()[

@@ -25,7 +25,7 @@ _HOLD_NAMES: Final = {
     "delivered": "已补报",
     "carried_on": "下一次来件仍缺",
 }
-_DECISION_NAMES: Final = {"release": "放行", "refuse": "拒收", "confirm_gone": "确认", "unlock": "提供口令"}
+_DECISION_NAMES: Final = {"release": "放行", "refuse": "拒收", "confirm_gone": "确认", "unlock": "提供密码"}
 
 
 def waiting_items(engine: Engine) -> list[Row[Any]]:

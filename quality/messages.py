@@ -43,8 +43,8 @@ _REFUSE: Final = "yihu delivery refuse 编号 --by 姓名 --why 原因"
 _DELIVERY_STEPS: Final = {
     "held": f"扣留的来件：看原因并核对；数据无误的用 yihu delivery release 编号 --by 姓名 放行，有误的用 {_REFUSE} 拒收，请部门改正后重报。",
     "held_without_rows": f"扣留而没有可用行的来件放行不了：请部门按原因补齐后重新报送，这一件用 {_REFUSE} 了结。",
-    "needs_password": "设有打开口令的来件：当面或电话向报送单位要口令，在命令行执行 yihu delivery unlock 编号 --by 姓名，按提示输入"
-    f"（不显示、不保存；网页的表单会留存，不能在网页里填）；要不到的用 {_REFUSE} 拒收，请其去掉口令重报。",
+    "needs_password": "设有打开密码的来件：当面或电话向报送单位要密码，在命令行执行 yihu delivery unlock 编号 --by 姓名，按提示输入"
+    f"（不显示、不保存；网页的表单会留存，不能在网页里填）；要不到的用 {_REFUSE} 拒收，请其去掉密码重报。",
     "community": "有社区待确认的来件：其余社区已采用。问这些社区：漏报的请其补报，补报后自动了结；确已没有对象或确实少了的，"
     "用 yihu delivery confirm-gone 编号 --community 社区 --by 姓名 --why 依据（或网页任务 confirm_partition_gone）确认。",
     "empty": "只有表头、没有数据行的来件：多半是漏填，请部门补报；确已没有对象的，用 yihu delivery confirm-gone 编号 --community 社区"

@@ -43,7 +43,7 @@ def supplier_context(payload: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     steps = []
     if any(item.get("reason_code") == _LOCKED and item["status"] == "held" for item in receipts):
         steps.append(
-            "设有打开口令的文件：把口令当面或电话告诉街道数据人员，不要写在邮件里；或去掉口令，重新放入清单的文件夹。"
+            "设有打开密码的文件：把密码当面或电话告诉街道数据人员，不要写在邮件里；或去掉密码，重新放入清单的文件夹。"
         )
     if any(_is_empty(item) for item in receipts):
         steps.append(

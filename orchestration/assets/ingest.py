@@ -48,7 +48,7 @@ class LandingConfig(dg.Config):
     key=REFRESH,
     group_name=INGEST,
     kinds={"postgres"},
-    description="本次刷新：业务日期由此确定，全线都按这一天计算。变红表示数据库连不上或另一次刷新正在进行：等它结束后重新运行。",
+    description="本次刷新：业务日期由此确定，全线都按这一天计算。另一次运行正在进行时等它结束（至多半小时）。变红表示数据库连不上，或等得太久：看那次运行后重新运行。",
 )
 @scrubbed
 def refresh(

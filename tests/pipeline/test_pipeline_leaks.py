@@ -163,7 +163,7 @@ def _failing_lock(home: Home, c: Canaries) -> None:
     from orchestration import platform
 
     @contextmanager
-    def refresh_lock(_engine: object) -> Iterator[None]:
+    def refresh_lock(_engine: object, **_: object) -> Iterator[None]:
         raise ValueError(f"{c.id()} {c.text()}")
         yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -243,6 +244,25 @@ def test_only_one_refresh_at_a_time(warehouse: Warehouse) -> None:
         pytest.fail("two refreshes hold the lock")
     with refresh_lock(warehouse.engine):
         pass
+
+
+def test_another_refresh_is_waited_for_as_long_as_asked(warehouse: Warehouse) -> None:
+    held, free = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with refresh_lock(warehouse.engine):
+            held.set()
+            free.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    with pytest.raises(TransientError, match="另一次刷新"), refresh_lock(warehouse.engine, wait_seconds=0.3):
+        pytest.fail("two refreshes hold the lock")
+    threading.Timer(0.5, free.set).start()
+    with refresh_lock(warehouse.engine, wait_seconds=30):
+        holder.join(10)
+        assert not holder.is_alive()
 
 
 def test_refresh_lock_is_freed_when_its_holder_is_killed(warehouse: Warehouse) -> None:

@@ -222,7 +222,7 @@ def test_a_crash_between_reading_and_commit_leaves_the_watermark_and_loses_nothi
 def test_a_wrong_password_says_so_and_does_not_show_it(app, make_settings, warehouse, protector, ask):
     wrong = app.url.replace(app.address.password, "geheim99")
     (pulled,) = pull_app(warehouse.engine, protector, make_settings(None, YIHU_APP_URL=wrong), PULLED)
-    assert "口令不对" in pulled.said
+    assert "密码不对" in pulled.said
     assert "geheim99" not in str(pulled) + str(ask("select * from ops.app_outage"))
 
 

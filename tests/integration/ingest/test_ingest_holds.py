@@ -133,14 +133,14 @@ def test_what_is_unlocked_goes_past_the_guards_like_any_other(put, take, unlock,
 
 
 def test_a_wrong_password_leaves_it_waiting(locked, unlock, ask):
-    with pytest.raises(PermanentError, match="口令不对") as caught:
+    with pytest.raises(PermanentError, match="密码不对") as caught:
         unlock(locked.id, "猜的")
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     assert ask("select status, reason_code from ops.delivery") == [("held", "needs_password")]
     assert ask("select * from ops.delivery_decision") == []
     assert unlock(locked.id).status == "loaded"
-    with pytest.raises(PermanentError, match="没有在等口令"):
+    with pytest.raises(PermanentError, match="没有在等密码"):
         unlock(locked.id)
 
 
@@ -156,7 +156,7 @@ def test_another_file_in_its_place_is_not_opened(locked, unlock):
 def test_a_locked_workbook_is_released_by_its_password_only(locked, warehouse, ask):
     with pytest.raises(PermanentError, match="yihu delivery unlock"):
         release_held(warehouse.engine, locked.id, "数据员甲")
-    refuse_held(warehouse.engine, locked.id, "数据员甲", "请去掉口令重报")
+    refuse_held(warehouse.engine, locked.id, "数据员甲", "请去掉密码重报")
     assert ask("select status, row_count from ops.delivery") == [("refused", 0)]
 
 
@@ -173,13 +173,13 @@ def test_the_command_line_takes_the_password_from_its_input_and_keeps_it_nowhere
     seen = CliRunner().invoke(main, ["delivery", "list", "--waiting"])
     assert f"yihu delivery unlock {locked.id}" in seen.output
     wrong = CliRunner().invoke(main, [*arguments, "--password-stdin"], input="no\n")
-    assert (wrong.exit_code, "口令不对" in wrong.output) == (1, True)
+    assert (wrong.exit_code, "密码不对" in wrong.output) == (1, True)
     done = CliRunner().invoke(main, arguments, input=f"{PASSWORD}\n")
     assert done.exit_code == 0, done.output
     assert "接收 9" in done.output
     assert PASSWORD not in done.output + wrong.output
     shown = CliRunner().invoke(main, ["delivery", "show", str(locked.id)]).output
-    assert "数据员甲 提供口令" in shown
+    assert "数据员甲 提供密码" in shown
     with warehouse.engine.connect() as connection:
         dump = "".join(
             str(connection.exec_driver_sql(f"select * from {table}").all())

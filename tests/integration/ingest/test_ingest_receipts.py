@@ -50,7 +50,7 @@ def test_every_state_of_a_delivery_has_its_receipt(put, take, warehouse, outbox)
     for path in write_missing_receipts(warehouse.engine, outbox):
         sheets, answer = read(path)
         summary = dict(sheets["回执"])
-        assert (answer["schema"], answer["schema_version"]) == ("yihu.receipt", "1.1")
+        assert (answer["schema"], answer["schema_version"]) == ("yihu.receipt", "1.2")
         assert summary["请接着做"] == answer["next_step"]
         assert summary["处理结果"] == answer["delivery"]["status_name"]
         assert answer["delivery"]["status"] == outcomes[answer["delivery"]["delivery_id"]]

@@ -515,7 +515,7 @@ def test_what_a_receipt_asks_for_is_said_in_the_mail_as_it_is(engine: Engine, ma
     queue(engine, settings)
     deliver_alerts(engine, transport, settings, NOW)
     said = told(received(sink)[0])
-    assert "把口令当面或电话告诉街道数据人员，不要写在邮件里" in said
+    assert "把密码当面或电话告诉街道数据人员，不要写在邮件里" in said
     assert "确已没有对象的不必重报，把来件编号告诉街道数据人员" in said
     assert "待确认的社区：在水社区（其余已接收，这些仍沿用以前的行）" in said
     assert "漏报的补上后重新报送整份文件；确无对象或确实少了的，告诉街道数据人员" in said

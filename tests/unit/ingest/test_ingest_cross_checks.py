@@ -105,6 +105,9 @@ FAULTS = [
     ("resource", {"有效期至": "2026-10-19"}, "valid_until_before_recorded", "valid_until"),
     ("satisfaction", {"填写日期": "2026-10-07"}, "answered_before_sent", "answered_date"),
     ("satisfaction", {"评分": "90"}, "score_outside_its_scale", "score"),
+    ("satisfaction", {"评分": "0"}, "score_outside_its_scale", "score"),
+    ("satisfaction", {"评分": "101", "分制": "百分制"}, "integer_out_of_range", "score"),
+    ("satisfaction", {"评分": "90", "分制": "是否"}, "score_of_a_yes_no_question", "score"),
 ]
 
 
@@ -234,6 +237,23 @@ def test_a_register_that_brings_members_without_their_head_is_sound_but_two_head
         [],
         [("household_head_not_once", "relation_code")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("list_code", "change", "rule", "column", "beside"),
+    [
+        ("disabled", {"残疾类别": "肢体残缺"}, "code_unknown", "disability_category_code", "已取残疾人证号第 19 位"),
+        ("disabled", {"残疾等级": "5级"}, "code_unknown", "disability_level_code", "已取残疾人证号第 20 位"),
+        ("disabled", {"公民身份号码": 330102198503231000}, "id_stored_as_number", "id_no", "已取残疾人证号中的身份证号"),
+        ("disabled", {"公民身份号码": None}, "id_taken_from_certificate", "id_no", "已取残疾人证号中的身份证号"),
+        ("family_doctor", {"签约状态": "解约", "解约日期": "去年", "解约原因": "迁出"}, "date_unreadable", "ended_date", ""),
+    ],
+)  # fmt: skip
+def test_one_cell_one_message(list_code, change, rule, column, beside):
+    (row,) = judge(list_code, SOUND[list_code] | change).accepted
+    (warning,) = [warning for warning in row.warnings if warning.column_name == column]
+    assert warning.rule == rule
+    assert beside in warning.message
 
 
 # -- deliveries -------------------------------------------------------------------------------------------------------

@@ -108,6 +108,93 @@ def test_a_second_head_without_a_certificate_starts_a_household():
     assert judged.accepted[1].values["allowance_no"] is None
 
 
+MONEY_HEADER = (*LOW_HEADER, "家庭人口", "月保障金额")
+
+
+def money(*lines, header=MONEY_HEADER):
+    return judge("low_income", ("表", [header, *lines]))[0]
+
+
+def told(row):
+    return [(warning.rule, warning.column_name) for warning in row.warnings]
+
+
+def test_a_member_whose_row_says_another_amount_stays_in_the_household_and_is_told():
+    """The page of the list says what starts a household; an amount is none of it."""
+    judged = money(
+        ("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区", 3, 1200),
+        (None, None, None, None, "王思", MAN, "配偶", None, None, None, 900),
+        (None, None, None, None, "王小", CHILD, "子", None, None, "三人", "1,200.00"),
+    )
+    first, second, third = judged.accepted
+    assert [row.source.block_no for row in judged.accepted] == [1, 1, 1]
+    assert [row.values["allowance_no"] for row in judged.accepted] == ["D1"] * 3
+    assert [row.values["address"][1].key for row in judged.accepted] == ["清水苑|1|1|101"] * 3
+    assert [float(row.values["monthly_allowance"]) for row in judged.accepted] == [1200] * 3
+    assert (told(first), told(second), told(third)) == (
+        [],
+        [("household_value_differs", "monthly_allowance")],
+        [("household_value_differs", "household_size")],
+    )
+    assert "“月保障金额(元)”：与户主行不同，已按户主行取值" in second.warnings[0].message
+    assert second.warnings[0].value == "900"
+
+
+@pytest.mark.parametrize(
+    ("line", "blocks", "rule"),
+    [
+        # A member says so: the household is the one above, whatever else the row says.
+        ((None, None, None, None, "李四", MAN, "配偶", "莫邪塘2-1-202", None, None, None), [1, 1], "household_value_differs"),
+        # Nobody's member, another door: not put into the neighbours' household.
+        ((None, None, None, None, "李四", MAN, None, "莫邪塘2-1-202", None, None, None), [1, 2], "household_not_named"),
+        (("2", None, None, None, "李四", MAN, None, None, None, None, 900), [1, 2], "household_not_named"),
+        ((None, None, None, None, "李四", MAN, "户主", None, None, None, None), [1, 2], "household_not_named"),
+        # A serial number that counts persons starts nothing.
+        (("2", None, None, None, "李四", MAN, None, None, None, None, None), [1, 1], None),
+    ],
+)  # fmt: skip
+def test_a_row_that_names_no_household(line, blocks, rule):
+    judged = money(
+        ("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区", 2, 1200), line
+    )
+    assert [row.source.block_no for row in judged.accepted] == blocks
+    column = {"household_value_differs": "address", "household_not_named": "allowance_no"}.get(rule)
+    assert told(judged.accepted[1]) == ([(rule, column)] if rule else [])
+
+
+def test_a_faulty_value_of_a_household_is_told_once_where_it_stands():
+    judged = money(
+        ("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区", 99, 1200),
+        (None, None, None, None, "王思", MAN, "配偶", None, None, None, None),
+        (None, None, None, None, "王小", CHILD, "子", None, None, None, None),
+    )
+    assert list(map(told, judged.accepted)) == [[("integer_out_of_range", "household_size")], [], []]
+
+
+def test_a_faulty_merged_cell_is_told_once():
+    judged = low_income(
+        ("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区"),
+        ("2", "D2", "李四", MAN, "李四", MAN, "户主", None, None),
+        merges=((7, 2, 3),),
+    )
+    assert list(map(told, judged.accepted)) == [[], []]
+    vague = low_income(
+        ("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑", "近江社区"),
+        ("2", "D2", "李四", MAN, "李四", MAN, "户主", None, None),
+        merges=((7, 2, 3),),
+    )
+    assert list(map(told, vague.accepted)) == [[("address_incomplete", "address")], []]
+
+
+def test_same_as_above_where_nothing_is_taken_from_above_is_told_as_such():
+    judged = register(("同上", "同上", MAN, "户主", "", "", "清水苑1幢1单元101室"))
+    assert told(judged.accepted[0]) == [
+        ("ditto_unresolved", "source_household_no"),
+        ("ditto_unresolved", "person_name"),
+    ]
+    assert "写的是“同上”，没有取值" in judged.accepted[0].warnings[1].message
+
+
 def test_a_flat_register_is_not_filled_with_the_neighbours_number():
     judged = register(
         ("WJ1", "赵雪", WOMAN, "户主", "女", "1985-03-23", "清水苑1幢1单元101室"),
@@ -132,7 +219,14 @@ def test_the_heads_own_column_completes_the_heads_id(shown, is_taken):
     judged = low_income(("1", "D1", "赵雪", WOMAN, "赵雪", shown, "户主", "", ""))
     row = judged.accepted[0]
     assert (row.values["id_no"].kind == "valid") == is_taken
-    assert ("id_taken_from_head_column" in rules(row)) == is_taken
+    told = [
+        (warning.rule, "已取户主一栏的号码" in warning.message)
+        for warning in row.warnings
+        if warning.column_name == "id_no"
+    ]
+    assert told == [("id_masked", is_taken) if shown else ("id_taken_from_head_column", True)], (
+        "one cell, one message"
+    )
 
 
 def test_the_heads_id_on_a_member_is_not_the_members():
