@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ingest.contract import Contract
 from ingest.headers import Header, normalise_header
-from ingest.household_blocks import Blocks
+from ingest.household_blocks import Blocks, with_heads_as_members
 from ingest.layout import (
     Layout,
     SourceRow,
@@ -186,6 +186,8 @@ class _Shape:
             return None
         columns = list(zip(*[record for _, record in chunk], strict=True))
         full, full_and_no_header = 0, 0
+        if self._has_heads_alone(columns):
+            return None
         for position, column in enumerate(columns):
             distinct = set(column)
             if not self._is_plain(distinct):
@@ -218,6 +220,13 @@ class _Shape:
         block_nos, filled = placed
         return Table(self._sheet_name, numbers, known, self._headers, surplus, filled, block_nos)
 
+    def _has_heads_alone(self, columns: list[tuple[str, ...]]) -> bool:
+        """Whether a row may name a head and no member."""
+        if not self._blocks.is_active or not {"head_name", "person_name"}.issubset(self._names):
+            return False
+        heads, persons = (columns[self._names.index(name)] for name in ("head_name", "person_name"))
+        return any(head and len(person) < 2 for head, person in zip(heads, persons, strict=True))
+
     @staticmethod
     def _is_plain(distinct: set[str]) -> bool:
         """Whether no cell is white space only, says "same as above" or is beyond all measure."""
@@ -237,6 +246,10 @@ class _Shape:
 
 
 def _placed(records: Iterable[_Record], table: TableRows) -> Iterator[SourceRow]:
+    return with_heads_as_members(_placed_one_by_one(records, table), table.contract)
+
+
+def _placed_one_by_one(records: Iterable[_Record], table: TableRows) -> Iterator[SourceRow]:
     for number, record in records:
         cells = tuple(record)
         if not is_blank(cells) and (source := table.place(Row(number, cells))) is not None:

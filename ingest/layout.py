@@ -15,7 +15,7 @@ from typing import Final
 
 from ingest.contract import Contract
 from ingest.headers import Header, missing_columns, normalise_header
-from ingest.household_blocks import Blocks, is_empty
+from ingest.household_blocks import Blocks, is_empty, make_head_the_member, with_heads_as_members
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.texts import fold, is_ditto, without_spaces
 from ingest.readers.sheet import LONGEST_CELL, Cell, Content, Row, Sheet, UnreadableFile, is_blank
@@ -128,10 +128,8 @@ def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
     tables = Tables(layout, contract)
     for sheet, header in layout.tables:
         table = tables.start(sheet, header)
-        for row in islice(sheet.rows, header.last + 1, None):
-            source = table.place(row)
-            if source is not None:
-                yield source
+        placed = map(table.place, islice(sheet.rows, header.last + 1, None))
+        yield from with_heads_as_members((source for source in placed if source is not None), contract)
     tables.end()
 
 
@@ -163,7 +161,7 @@ class TableRows:
 
     def __init__(self, tables: Tables, sheet: Sheet, header: Header) -> None:
         self._tables = tables
-        self._contract = tables.contract
+        self.contract = tables.contract
         self._sheet = sheet
         self._header = header
         self.positions = header.match.positions
@@ -171,10 +169,10 @@ class TableRows:
         self.is_of_heads = "person_name" not in self.positions and "head_name" in self.positions
         self.community = (
             sheet.community
-            if "community_name" not in self.positions and self._contract.column("community_name")
+            if "community_name" not in self.positions and self.contract.column("community_name")
             else None
         )
-        self._merges = _merged_values(sheet, header, self._contract)
+        self._merges = _merged_values(sheet, header, self.contract)
         self._above: dict[str, Cell] = {}
         self._count = 0
         self._stated: int | None = None
@@ -203,9 +201,9 @@ class TableRows:
                     if name not in source.cells and (position, row.number) in self._merges:
                         source.cells[name] = self._merges[position, row.number]
                         source.filled += (name,)
-            _resolve_dittos(source, self._above, self._contract)
+            _resolve_dittos(source, self._above, self.contract)
             if self.is_of_heads:
-                _make_head_the_member(source.cells)
+                make_head_the_member(source.cells)
             if self.community:
                 source.cells["community_name"] = self.community
             self._tables.blocks.place(source)
@@ -232,7 +230,7 @@ class TableRows:
 
     def note_of_count(self) -> str | None:
         """A note when the sheet's last total row states another number of persons than the sheet has rows (B56)."""
-        if self._stated in (None, self._count) or self._contract.column("person_name") is None:
+        if self._stated in (None, self._count) or self.contract.column("person_name") is None:
             return None
         place = f"工作表“{self._sheet.title}”" if self._sheet.name else ""
         return f"{place}表尾写的是 {self._stated} 人，数据有 {self._count} 行：请核对是否漏行、多行，或合计没有更新"
@@ -339,10 +337,3 @@ def _resolve_dittos(row: SourceRow, above: dict[str, Cell], contract: Contract) 
         else:
             del row.cells[name]
             row.findings += (("ditto_unresolved", name, cell),)
-
-
-def _make_head_the_member(cells: dict[str, Cell]) -> None:
-    for own, heads in (("person_name", "head_name"), ("id_no", "head_id_no")):
-        if heads in cells:
-            cells.setdefault(own, cells[heads])
-    cells.setdefault("relation_code", "户主")

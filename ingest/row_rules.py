@@ -24,7 +24,7 @@ _CONFORMITY: Final = (
 )  # fmt: skip
 # Not there, or not whole.
 _COMPLETENESS: Final = (
-    "no_identity", "household_not_named", "required_column_missing", "required_value_missing", "address_incomplete",
+    "no_identity", "household_not_named", "head_is_member", "required_column_missing", "required_value_missing", "address_incomplete",
     "id_taken_from_certificate", "id_taken_from_head_column", "category_taken_from_certificate",
     "level_taken_from_certificate", "ended_without_date", "ended_without_reason",
     "deregistered_without_date", "deregistered_without_reason", "guardian_missing",
