@@ -20,6 +20,7 @@ from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.batches import Batch, Table
 from ingest.column_reading import ColumnReader, Entry
 from ingest.contract import Column, Contract
+from ingest.messages import NOT_DATA
 from ingest.repeats import SEPARATOR, Trace, Tracer
 from ingest.rows import AcceptedRow, QuarantinedRow, RoundedIds, RowJudge
 from ingest.sealing import NULL, RecordIds, RowSealer, copy_text
@@ -148,7 +149,7 @@ class BatchSealer:
         result.warnings = _block(warnings)
         result.quarantined = _block([self.sealer.quarantined_line(row) for row in quarantined])
         result.quarantined_count += len(quarantined)
-        result.footer_count += sum(row.rule == "total_row" for row in quarantined)
+        result.footer_count += sum(row.rule in NOT_DATA for row in quarantined)
         result.warning_count += len(warnings)
 
     def _seal_table(self, table: Table, result: Sealed) -> list[str]:

@@ -14,6 +14,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from ingest.contract import Contract
+from ingest.footers import is_example, total_word
 from ingest.headers import Header, normalise_header
 from ingest.household_blocks import Blocks, with_heads_as_members
 from ingest.layout import (
@@ -23,8 +24,8 @@ from ingest.layout import (
     Tables,
     is_repeated_header,
     source_rows,
-    total_word,
 )
+from ingest.messages import NOT_DATA
 from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.delimited import StreamedRows
 from ingest.readers.sheet import LONGEST_CELL, Cell, Row, is_blank
@@ -193,7 +194,11 @@ class _Shape:
             if not self._is_plain(distinct):
                 return None
             # The first three filled cells of every row lie in these columns.
-            if full < 3 and any(total_word(cell) for cell in distinct if not cell.isascii()):
+            if full < 3 and any(
+                total_word(cell) or is_example(cell) for cell in distinct if not cell.isascii()
+            ):
+                return None
+            if self._names[position] in ("person_name", "head_name") and any(map(is_example, distinct)):
                 return None
             if "" not in distinct:
                 full += 1
@@ -261,11 +266,11 @@ def _gathered(rows: Iterator[SourceRow]) -> Iterator[list[SourceRow]]:
     block: int | None = None
     for row in rows:
         # A block ends with a total row or with the next one's first row; a row too long to be read may stand inside it.
-        is_cut_fit = block is None or row.fault == "total_row" or row.block_no not in (None, block)
+        is_cut_fit = block is None or row.fault in NOT_DATA or row.block_no not in (None, block)
         if len(batch) >= BATCH_ROWS and is_cut_fit:
             yield batch
             batch = []
-        block = None if row.fault == "total_row" else block if row.block_no is None else row.block_no
+        block = None if row.fault in NOT_DATA else block if row.block_no is None else row.block_no
         batch.append(row)
     if batch:
         yield batch

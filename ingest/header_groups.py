@@ -34,7 +34,7 @@ _IS_STAFF: Final = re.compile(rf".{{0,6}}?(?:{_STAFF})[一二三四五1-5甲乙�
 _IS_HEAD: Final = re.compile(rf".{{0,6}}?(?:{_HEADS})[一二三四五1-5甲乙丙]?")
 _MEMBERS: Final = re.compile(r"(?:主要)?(?:家庭)?(?:主要)?成员")
 # A title that says itself whose it is: 父亲姓名 below 父母情况, 与户主关系 below 户主信息.
-_SAYS_WHOSE: Final = re.compile(rf"与.{{1,6}}关系|(?:{_RELATIVES}|{_STAFF})..*")
+_SAYS_WHOSE: Final = re.compile(rf"与.{{1,6}}关系|.{{0,4}}?(?:{_RELATIVES}|{_STAFF}).*")
 # What is told of a person, in words that a list need not know.
 _LABEL: Final = re.compile(
     r".{0,4}?(姓名|名字|身份证件?号?码?|身份号码|证件号码?|证件类型|电话号?码?|手机号?码?|联系方式|住址|地址|居住地|户籍地|关系|称谓|单位|"
@@ -77,6 +77,18 @@ def other_person(above: tuple[str, ...], contract: Contract) -> str | None:
         if _OTHERS.fullmatch(stem):
             return stem
     return None
+
+
+def section_of_other(title: str, contract: Contract) -> str | None:
+    """The stem of a form's section title that names another person than the form is about; None for any other title."""
+    whose = other_person((title,), contract)
+    return None if whose is None or head_may_be_member(whose, contract) else whose
+
+
+def is_section(title: str) -> bool:
+    """Whether a title heads a section of a form: 子女信息, 健康情况, 监护人."""
+    stem = group_stem(title)
+    return _GROUP_WORDS.search(without_spaces(fold(title))) is not None or _OTHERS.fullmatch(stem) is not None
 
 
 def is_person_label(title: str) -> bool:

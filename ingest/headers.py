@@ -293,7 +293,10 @@ def _readings_of_other(above: tuple[str, ...], whose: str, title: str, contract:
     key = normalise_header(title)
     alone = read_label(title, contract)
     column = contract.column(alone[0]) if alone else None
-    readings = ("_".join((*above, title)), *others_readings(whose, key, column.name if column else None))
+    readings = (
+        "_".join((*(above or (whose,)), title)),
+        *others_readings(whose, key, column.name if column else None),
+    )
     if column is not None and stands_alone(whose, key, column, contract):
         readings = (*readings, title)
     return readings
@@ -333,6 +336,12 @@ def _match(candidates: Sequence[tuple[str, ...]], shown: Sequence[str], contract
 def read_label(text: str, contract: Contract) -> tuple[str, int] | None:
     """The contract column that a label means, and how good an alias it is (0 is best); None when it means none."""
     return _hit((text,), _alias_ranks(contract))
+
+
+def read_label_of_other(text: str, whose: str, contract: Contract) -> str | None:
+    """The contract column that a label means in a section of another person of this stem (子女, 监护人)."""
+    found = _hit(_readings_of_other((), whose, text, contract), _alias_ranks(contract))
+    return found[0] if found else None
 
 
 def _hit(readings: tuple[str, ...], ranks: dict[str, tuple[str, int]]) -> tuple[str, int] | None:

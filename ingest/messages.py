@@ -10,8 +10,12 @@ from typing import Final
 # The rule of rows that were accepted until a person refused the whole delivery.
 REFUSED_WITH_DELIVERY: Final = "delivery_refused"
 
+# Rows that are nobody's: quarantined, but no sign of bad data.
+NOT_DATA: Final = ("total_row", "example_row")
+
 QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
     "total_row": ("合计、小计或表尾说明行，不是数据行", "不必修改，登记时不计入人数"),
+    "example_row": ("填写示例，不是数据行", "不必修改，登记时不计入人数；下次报送请删去示例行"),
     "no_identity": (
         "这一行没有写明是谁（没有姓名也没有证件号码，或没有可辨认的对象）",
         "补上姓名和证件号码后重新报送",

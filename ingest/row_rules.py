@@ -46,7 +46,7 @@ _CONSISTENCY: Final = (
     "insured_count_differs", "total_differs", "household_value_differs", "also_in_low_income", "also_in_extreme_poverty",
 )  # fmt: skip
 # Nothing a supplier did wrong to a row: a total line is none, a refusal is about the delivery.
-NOT_SCORED: Final = ("total_row", "delivery_refused")
+NOT_SCORED: Final = ("total_row", "example_row", "delivery_refused")
 
 DIMENSION_OF_RULE: Final[dict[str, str]] = {
     rule: dimension

@@ -17,7 +17,7 @@ from ingest.check_kinds import Finding
 from ingest.contract import Column, Contract
 from ingest.delivery_checks import SheetTotals
 from ingest.layout import SourceRow
-from ingest.messages import TAKEN_FROM, message
+from ingest.messages import NOT_DATA, TAKEN_FROM, message
 from ingest.normalise.ids import is_rounded, parse_id
 from ingest.readers.sheet import Cell
 from ingest.repeats import Repeats, Tracer
@@ -75,7 +75,7 @@ class JudgedRows:
     @property
     def footer_count(self) -> int:
         """Rows that were totals or footers: quarantined, but no sign of bad data."""
-        return sum(row.rule == "total_row" for row in self.quarantined)
+        return sum(row.rule in NOT_DATA for row in self.quarantined)
 
     @property
     def warning_count(self) -> int:

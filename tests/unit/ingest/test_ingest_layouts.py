@@ -161,6 +161,53 @@ class TestCards:
         assert len(rows) == 2
         assert not any("卡片" in note for note in layout.notes)
 
+    @pytest.mark.parametrize(
+        "footer",
+        [
+            ("填表人", "网格员01", None, "填表日期", "2026-09-02", None),
+            ("登记人", "网格员03", "审核人", "李主任", "日期", "2026-09-05"),
+        ],
+    )
+    def test_who_filled_in_a_card_is_no_member(self, footer):
+        form = [
+            ("家庭信息登记表",),
+            ("家庭编号", "WJ01", "社区", "近江社区", "网格", "第2网格"),
+            ("家庭住址", "清水苑1幢1单元101室", None, None, None, None),
+            ("姓名", "与户主关系", "身份证号", "性别", "职业", "健康状况"),
+            ("张一", "户主", "11010519491231002X", "女", "职员", "健康"),
+            footer,
+        ]
+        second = [*form[:1], ("家庭编号", "WJ02", *form[1][2:]), *form[2:]]
+        _, rows = laid_out(workbook(("表", [*form, *second])))
+        assert values(rows, "source_household_no", "person_name") == [("WJ01", "张一"), ("WJ02", "张一")]
+
+    def test_labels_below_another_persons_section_are_that_persons(self):
+        contract = load_contracts()["elderly_alone"]
+        form = [
+            ("独居老人信息卡",),
+            ("姓名", "老赵", "身份证号", "11010519491231002X"),
+            ("居住状况", "独居", "社区", "近江社区"),
+            ("子女信息",),
+            ("姓名", "子赵", "电话", "13611112222"),
+            ("身份证号", "110105196001010016", "住址", "莫邪塘2幢2单元202室"),
+            ("紧急联系人", "急吴", "紧急联系人电话", "13711112222"),
+        ]
+        second = [form[0], ("姓名", "老钱", "身份证号", "110105195001010029"), *form[2:]]
+        _, rows = laid_out(workbook(("卡", [*form, *second])), contract)
+        names = (
+            "person_name",
+            "id_no",
+            "child_name",
+            "child_phone",
+            "phone",
+            "address",
+            "emergency_contact_name",
+        )
+        assert values(rows, *names) == [
+            ("老赵", "11010519491231002X", "子赵", "13611112222", None, None, "急吴"),
+            ("老钱", "110105195001010029", "子赵", "13611112222", None, None, "急吴"),
+        ]
+
 
 @pytest.mark.parametrize(
     ("written", "chosen"),

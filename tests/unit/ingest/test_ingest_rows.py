@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ingest.batches import Table, batches_of
 from ingest.contract import load_contracts
-from ingest.layout import choose_tables, is_total_row, missing_columns, source_rows
+from ingest.footers import is_example_row, is_total_row
+from ingest.layout import choose_tables, missing_columns, source_rows
 from ingest.messages import WARNING_RULES
 from ingest.normalise.ids import check_character
 from ingest.readers.delimited import stream_delimited
@@ -602,6 +603,18 @@ def test_a_returned_work_sheet_is_told_by_number_and_field_alone_and_its_signatu
         ("督查人员签名____",),
         ("社区负责人（签字盖章）",),
         ("    年  月  日",),
+        ("制表", "王五"),
+        ("分管领导", "赵六", None),
+        ("填表人", "王五", None, "填表日期", "2026-11-02"),
+        ("以下空白",),
+        ("——以下空白——", None),
+        ("以下无正文",),
+        ("第1页，共2页",),
+        ("第 1 页 共 3 页",),
+        ("总人数：4",),
+        ("总户数:30户",),
+        ("（续上页）",),
+        ("数据来源：全民健康信息平台", None, None),
     ],
 )
 def test_totals_and_footers_are_told(cells):
@@ -619,10 +632,41 @@ def test_totals_and_footers_are_told(cells):
         ("员人长", "女"),
         ("已签字", "张三"),
         ("HC202608-0001-1", "核查人签字"),
+        ("制表", WOMAN),
+        ("张三（曾用名：李四）", None),
+        ("备用：是", "张三"),
+        ("张三", None),
+        ("登记", "张三"),
     ],
 )
 def test_persons_are_no_totals(cells):
     assert not is_total_row(cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_example"),
+    [
+        (("示例：张三", WOMAN), True),
+        (("例", WOMAN), True),
+        (("1", "（样例）张三", WOMAN), True),
+        (("1", "张三（示例）", WOMAN), True),
+        (("示例行", "张三", WOMAN), True),
+        (("填写示例", "张三", WOMAN), True),
+        (("1", "例举明", WOMAN), False),
+        (("1", "张例", WOMAN), False),
+        (("比例", "张三", WOMAN), False),
+    ],
+)
+def test_rows_that_call_themselves_examples(cells, is_example):
+    assert is_example_row(cells, 1) is is_example
+
+
+def test_an_example_row_is_set_aside_and_no_sign_of_bad_data():
+    judged = register(
+        ("WJ0", "示例：张三", WOMAN, "户主", "", "", ""), ("WJ1", "赵雪", WOMAN, "户主", "", "", "")
+    )
+    assert [(row.source.row_number, row.rule) for row in judged.quarantined] == [(2, "example_row")]
+    assert judged.footer_count == 1
 
 
 CELL = (
