@@ -109,6 +109,7 @@ def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
         texts=tuple(normalise_header(labels[name]) for name in names),
         match=HeaderMatch({name: place for place, name in enumerate(names)}, labels, (), ()),
         notes=tuple(notes),
+        is_of_cards=True,
     )
     head = Row(first, tuple(labels[name] for name in names))
     return replace(sheet, rows=[*above, head, *rows], vertical_merges=(), horizontal_merges=()), header

@@ -57,6 +57,7 @@ class HeaderMatch:
         doubled: Contract columns that two equal headers claim; the first one is used.
         others: How many headers are known to be of another person than the list is about (parent, doctor); in `unknown`.
         names_persons: Group titles say whose the columns below them are.
+        rivals: Other columns that mean the person's id, too: position and header.
     """
 
     positions: dict[str, int]
@@ -65,6 +66,7 @@ class HeaderMatch:
     doubled: tuple[str, ...]
     others: int = 0
     names_persons: bool = False
+    rivals: tuple[tuple[int, str], ...] = ()
 
     @property
     def hits(self) -> int:
@@ -91,6 +93,7 @@ class Header:
         width: How many cells a row may have.
         texts: Normalised header texts by position, to recognise a repeated header.
         notes: What was found besides, for the layout.
+        is_of_cards: Made of forms: the sheet may be named after whom it is about.
     """
 
     first: int
@@ -99,6 +102,7 @@ class Header:
     texts: tuple[str, ...]
     match: HeaderMatch
     notes: tuple[str, ...] = field(default=())
+    is_of_cards: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -145,9 +149,32 @@ def find_header(
                 and not best.match.names_persons
                 and index <= best.first < index + levels
             )
-            if tells_whose or joined.hits >= (best.match.hits if best else 0) + least_gain:
+            is_divided = (
+                best is not None
+                and best.first == best.last == index + levels - 2
+                and _splits(head[index + levels - 2], head[index + levels - 1])
+            )
+            gain = joined.hits - (best.match.hits if best else 0)
+            if tells_whose or gain >= (0 if is_divided else least_gain):
                 best = _header(rows, index, index + levels - 1, joined)
     return best
+
+
+def _splits(upper: Row, lower: Row) -> bool:
+    """Whether a row only divides titles of the row above: 证件 into 类型 and 号码; it says nothing below the other titles."""
+    above = [_text(cell) for cell in upper.cells]
+    width = max(len(above), len(lower.cells))
+    above += [""] * (width - len(above))
+    below = [_text(cell) for cell in lower.cells] + [""] * (width - len(lower.cells))
+    if any(_DATA.search(text) for text in below) or any(
+        cell is not None and not isinstance(cell, str) for cell in lower.cells
+    ):
+        return False
+    divided = {place for place in range(1, width) if not above[place] and below[place]}
+    divided |= {place - 1 for place in divided if above[place - 1]}
+    filled = {place for place, text in enumerate(below) if text}
+    others = [place for place, text in enumerate(above) if text and place not in divided]
+    return len(filled) >= 2 and filled == divided and len(others) >= 2
 
 
 def missing_columns(header: Header, contract: Contract) -> list[str]:
@@ -179,7 +206,7 @@ def _header(rows: Sequence[Row], first: int, last: int, match: HeaderMatch) -> H
     if last > first:
         notes.append(f"表头有{'两三'[last - first - 1]}行")
     head = rows[first : last + 1 + _MOST_HINT_ROWS]
-    width = max(len(_trimmed(row.cells)) for row in head[: last - first + 1])
+    width = max(len(trimmed(row.cells)) for row in head[: last - first + 1])
     texts = tuple(normalise_header(_text(cell)) for cell in head[last - first].cells)
     hints = 0
     for row in head[last - first + 1 :]:
@@ -277,7 +304,12 @@ def _match_titles(
         else:
             stems = [group_stem(group) for group in above]
             readings = (
-                ("_".join((*above, title)), "".join((*stems, title)), *(f"{s}{title}" for s in stems[::-1]))
+                (
+                    "_".join((*above, title)),
+                    "".join((*stems, title)),
+                    *(f"{stem}{title}" for stem in stems[::-1]),
+                    *(f"{title}{stem}" for stem in stems[::-1]),  # 地址 over 户籍 and 现住
+                )
                 if above
                 else ()
             )
@@ -325,11 +357,17 @@ def _match(candidates: Sequence[tuple[str, ...]], shown: Sequence[str], contract
         else:
             named.append((position, shown[position]))
     positions = {column: position for column, (_, position) in claims.items()}
+    rivals = [
+        (position, shown[position])
+        for position, readings in enumerate(candidates)
+        if (hit := _hit(readings, ranks)) and hit[0] == "id_no" and position != positions["id_no"]
+    ]
     return HeaderMatch(
         positions=positions,
         headers={column: shown[position] for column, position in positions.items()},
         unknown=tuple(text for _, text in sorted(named)),
         doubled=tuple(dict.fromkeys(doubled)),
+        rivals=tuple(rivals),
     )
 
 
@@ -369,7 +407,8 @@ def _text(cell: Cell) -> str:
     return fold(cell[:_LONGEST_TITLE]) if isinstance(cell, str) else ""
 
 
-def _trimmed(cells: Sequence[Cell]) -> Sequence[Cell]:
+def trimmed(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Cells without the blank ones at the end."""
     end = len(cells)
     while end and (cells[end - 1] is None or cells[end - 1] == ""):
         end -= 1

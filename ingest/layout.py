@@ -13,7 +13,7 @@ from typing import Final
 
 from ingest.contract import Contract
 from ingest.footers import is_example_row, is_total_row, stated_persons
-from ingest.headers import Header, missing_columns, normalise_header
+from ingest.headers import Header, missing_columns, normalise_header, trimmed
 from ingest.household_blocks import Blocks, is_empty, make_head_the_member, with_heads_as_members
 from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.sheet import LONGEST_CELL, Cell, Content, Row, Sheet, UnreadableFile, is_blank
@@ -56,10 +56,15 @@ class SourceRow:
 
 @dataclass
 class Layout:
-    """How a delivery is laid out: the sheets that are read, and what is worth telling data staff and suppliers."""
+    """How a delivery is laid out: the sheets that are read, and what is worth telling data staff and suppliers.
+
+    Attributes:
+        hidden: Hidden sheets that hold rows of the list, too, beside the visible ones; they are not read.
+    """
 
     tables: list[tuple[Sheet, Header]]
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
 
 
 def choose_tables(content: Content, contract: Contract) -> Layout:
@@ -67,7 +72,7 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
 
     Sheets with all required columns are taken, and those that fit nearly as well as the best: a community's sheet
     that lost a column is part of the list, and its rows are not passed over in silence. Hidden sheets are read only
-    when no visible one fits.
+    when no visible one fits; beside visible ones they are told (`Layout.hidden`), and a person decides.
 
     Raises:
         UnreadableFile: No sheet has a header that fits.
@@ -87,9 +92,20 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     taken = {sheet.title for sheet, _ in chosen}
     chosen = [(sheet, header) for sheet, header in visible if sheet.title in taken]
     layout = Layout(with_communities(chosen))
+    copies: set[str] = set()
+    for sheet, header in found:
+        is_list = not missing_columns(header, contract) or header.match.hits >= most * _SAME_LIST_SHARE
+        rows = _rows_of((sheet, header)) if sheet.is_hidden and sheet.title not in taken and is_list else None
+        if rows and rows.issubset(set().union(*map(_rows_of, chosen))):
+            copies.add(sheet.title)
+        elif rows and sheet.title not in layout.hidden:
+            layout.hidden.append(sheet.title)
     for sheet in sheets:
         if sheet.title not in taken and sheet.rows:
             hidden = "（隐藏）" if sheet.is_hidden else ""
+            if sheet.title in copies and sheet.title not in layout.hidden:
+                layout.notes.append(f"工作表“{sheet.title}”（隐藏）的各行都已在读取的工作表里，未重复读取")
+                continue
             layout.notes.append(f"工作表“{sheet.title}”{hidden}不是清单，未读取")
         layout.notes.extend(sheet.notes)
     for sheet, header in chosen:
@@ -97,6 +113,16 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
             layout.notes.append(f"工作表“{sheet.title}”是隐藏的，已读取")
         layout.notes.extend(header.notes)
     return layout
+
+
+def _rows_of(table: tuple[Sheet, Header]) -> set[tuple[Cell, ...]]:
+    """The data rows of a table, without blanks at their ends."""
+    sheet, header = table
+    return {
+        tuple(trimmed(row.cells))
+        for row in islice(sheet.rows, header.last + 1, None)
+        if not is_blank(row.cells)
+    }
 
 
 def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:

@@ -37,6 +37,10 @@ QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
 WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "required_value_missing": ("该栏为空", "请核实后补填"),
     "spreadsheet_error": ("单元格是公式错误（如 #N/A），没有取值", "改正公式，或改为直接填写数值"),
+    "formula_without_value": (
+        "单元格是公式，却没有计算结果，没有取值",
+        "用 Excel 或 WPS 打开、重新计算并保存，或改为直接填写数值",
+    ),
     "text_unreadable": ("含有无法识别的字符（缺字或乱码），没有取值", "重新录入该栏"),
     "value_too_long": ("内容太长，不像该栏的内容，没有取值", "检查这一行是否错位，重新录入该栏"),
     "ditto_unresolved": ("写的是“同上”，没有取值", "照实写出这一格的内容"),

@@ -27,7 +27,11 @@ _MOST_TABLES: Final = 500
 _FORM_HAS_MORE: Final = 3  # columns by which a form must fit better than the table on it
 # A second table on a sheet must fit nearly as well as the first: rows that repeat a few titles are none.
 _SECOND_TABLE_SHARE: Final = 0.6
-_NUMBERING: Final = re.compile(r"^(?:第?[\d一二三四五六七八九十]{1,3}[.、,)\-_ ]+|[①-⑳])")
+_NUMBERING: Final = re.compile(
+    r"^(?:第?[\d一二三四五六七八九十]{1,3}[.、,)\-_ ]+|[①-⑳]|\d{1,3}(?=[一-龥]{2})(?![号栋幢座楼组月年日季户区期个人单网年]))"
+)
+# What a workbook calls a sheet that nobody has named.
+_UNNAMED: Final = re.compile(r"(?i)(sheet|工作表|表)\s*\d*")
 _PERIOD: Final = re.compile(r"(?:20\d\d)?[年.\-_/]?\d{0,2}[月季]?(?:\d{1,2}日)?(?:度|份)?$")
 _COMMUNITY: Final = re.compile(r"[一-龥]{2,12}(?:社区|村|居委会)")
 _BARE_NAME: Final = re.compile(r"[一-龥]{2,6}")
@@ -75,8 +79,9 @@ def with_communities(tables: Sequence[Table]) -> list[Table]:
     """The tables with the community their sheet is named after (L8)."""
     titles = {sheet.title for sheet, _ in tables}
     bare = {title: place_name(title) for title in titles}
-    # 近江 beside 在水 and 清波 is a community; alone it may be anything.
-    are_places = len(titles) > 1 and all(bare.values())
+    named = [place for title, place in bare.items() if not _UNNAMED.fullmatch(fold(title).strip())]
+    # 近江 beside 在水 and 清波社区 is a community; alone it may be anything, and forms are named after persons.
+    are_places = len(named) > 1 and all(named) and not any(header.is_of_cards for _, header in tables)
     return [
         (
             replace(

@@ -233,3 +233,31 @@ def test_a_row_of_data_that_says_head_is_no_group_title():
     line = ("张三", "张三", ADULT, "户主", "清水苑1幢")
     found = find_header(rows(header, line, header, line), load_contracts()["low_income"])
     assert (found.first, found.last) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (
+            ("个人资料", "", "", "残疾信息", "", "联系", "", ""),
+            ("姓名", "证件", "", "残疾类别", "等级", "电话", "地址", ""),
+            ("", "类型", "号码", "", "", "", "户籍", "现住"),
+        ),
+        (
+            ("姓名", "证件", "", "残疾类别", "等级", "电话", "地址", ""),
+            ("", "类型", "号码", "", "", "", "户籍", "现住"),
+        ),
+    ],
+)
+def test_a_row_that_divides_titles_is_of_the_header(lines):
+    data = ("张三", "身份证", ADULT, "肢体", "三级", "13900000001", "外地", "清水苑1幢")
+    header = find_header(rows(*lines, data), load_contracts()["disabled"])
+    assert header.last == len(lines) - 1
+    positions = header.match.positions
+    assert (positions["person_name"], positions["id_no"], positions["address"]) == (0, 2, 7)
+
+
+def test_a_row_of_data_with_gaps_divides_nothing():
+    header = ("姓名", "身份证号", "残疾类别", "", "残疾等级", "现住址")
+    found = find_header(rows(header, ("", "", "肢体", "单侧", "", "")), load_contracts()["disabled"])
+    assert found.last == 0

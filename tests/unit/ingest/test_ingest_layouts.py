@@ -439,6 +439,19 @@ class TestSheets:
         assert any("汇总" in note for note in layout.notes)
         assert any("填表说明" in note for note in layout.notes)
 
+    def test_short_names_beside_full_ones_and_unnamed_sheets_are_communities(self):
+        header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
+        titles = ("近江", "在水社区", "01清波社区", "02清泰", "Sheet6")
+        _, rows = laid_out(workbook(*((title, [header, member]) for title in titles)))
+        assert values(rows, "community_name") == [
+            ("近江社区",), ("在水社区",), ("清波社区",), ("清泰社区",), (None,)
+        ]  # fmt: skip
+
+    def test_forms_are_named_after_persons(self):
+        sheets = [(title, card("WJ01", "", "清水苑1幢1单元101室", FIRST)) for title in ("张家", "李家")]
+        _, rows = laid_out(workbook(*sheets))
+        assert set(values(rows, "community_name")) == {(None,)}
+
     def test_a_lone_sheet_with_a_short_name_is_no_community(self):
         header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
         _, rows = laid_out(workbook(("近江", [header, member])))
@@ -507,3 +520,38 @@ def test_a_large_text_file_is_not_gone_through_for_other_tables():
     layout = choose_tables(Content([sheet], {}), REGISTER)
     assert layout.tables[0][0] is not None
     assert [row.row_number for row in source_rows(layout, REGISTER)] == [2]
+
+
+class TestTwoColumnsOfIds:
+    HEAD = ("家庭编号", "家庭住址", "姓名", "身份证号", "证件号码")
+
+    def lay_out(self, *ids):
+        lines = [("WJ1", "清水苑1幢1单元101室", "张一", *pair) for pair in ids]
+        content = read_file(workbook(("表", [self.HEAD, *lines])), "名册.xlsx")
+        return lay_out(load_contracts(), REGISTER, content)
+
+    def test_with_different_numbers_are_refused_by_their_names(self):
+        with pytest.raises(UnreadableFile) as refusal:
+            self.lay_out((MEMBER[4], MEMBER[4]), (MEMBER[4], "110105195001010029"))
+        assert refusal.value.code == "doubled_header"
+        assert "“身份证号”和“证件号码”" in refusal.value.reason
+        assert "110105" not in refusal.value.reason
+
+    def test_with_the_same_numbers_are_one(self):
+        layout = self.lay_out((MEMBER[4], MEMBER[4].lower()), ("110105195001010029", None))
+        assert any("内容相同" in note for note in layout.notes)
+
+    def test_a_number_that_only_the_other_column_has_is_not_lost(self):
+        with pytest.raises(UnreadableFile):
+            self.lay_out((None, MEMBER[4]))
+
+    def test_one_header_twice_is_refused_in_lists_that_need_no_id_too(self):
+        contract = load_contracts()["elderly_alone"]
+        lines = [
+            ("姓名", "居住状况", "身份证号", "身份证号"),
+            ("张一", "独居", MEMBER[4], "110105195001010029"),
+        ]
+        content = read_file(workbook(("表", lines)), "名册.xlsx")
+        with pytest.raises(UnreadableFile) as refusal:
+            lay_out(load_contracts(), contract, content)
+        assert refusal.value.code == "doubled_header"
