@@ -169,6 +169,7 @@ CASES = [
     ("B15", "total, blank and footer rows", lambda: make.xlsx_file(("一", [*ROWS, (), ("合计", "10人"), ("填表人：", "审核人：")])), XLSX, (10, ["total_row"], [])),
     ("B16", "an address merged down", lambda: make.xlsx_file(change=_merged), XLSX, SOUND),
     ("B17", "a formula without a value", lambda: make.xlsx_file(change=_cells(C2="=A2&B2")), XLSX, (10, [], ["formula_without_value"])),
+    ("B17", "a formula without a value, and a cell far out", lambda: make.xlsx_file(change=_cells(C2="=A2&B2", XFD1048576="x")), XLSX, (10, [], ["formula_without_value"])),
     ("B18", "errors in cells", lambda: make.xlsx_file(change=_errors), XLSX, (10, [], ["spreadsheet_error"])),
     ("B20", "an id as a number", lambda: make.xlsx_file(change=_cells(E2=330102195001010011)), XLSX, (10, [], ["id_stored_as_number"])),
     ("B21", "phones as exact numbers", lambda: make.xlsx_file(change=_cells(H2=13958127346, H3=13958127347.0)), XLSX, SOUND),
