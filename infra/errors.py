@@ -27,7 +27,7 @@ class _StatedError(Exception):
         if expected:
             parts.append(f"应为：{expected}")
         if next_step:
-            parts.append(f"请：{next_step}")
+            parts.append(f"请：{next_step.removeprefix('请')}")
         super().__init__("。".join(part.rstrip("。") for part in parts))
 
 

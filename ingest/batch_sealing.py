@@ -20,7 +20,6 @@ from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.batches import Batch, Table
 from ingest.column_reading import ColumnReader, Entry
 from ingest.contract import Column, Contract
-from ingest.messages import NOT_DATA
 from ingest.repeats import SEPARATOR, Trace, Tracer
 from ingest.rows import AcceptedRow, QuarantinedRow, RoundedIds, RowJudge
 from ingest.sealing import NULL, RecordIds, RowSealer, copy_text
@@ -149,7 +148,7 @@ class BatchSealer:
         result.warnings = _block(warnings)
         result.quarantined = _block([self.sealer.quarantined_line(row) for row in quarantined])
         result.quarantined_count += len(quarantined)
-        result.footer_count += sum(row.rule in NOT_DATA for row in quarantined)
+        result.footer_count += sum(row.rule == "total_row" for row in quarantined)
         result.warning_count += len(warnings)
 
     def _seal_table(self, table: Table, result: Sealed) -> list[str]:
@@ -194,6 +193,10 @@ class BatchSealer:
         single = self._with_values_elsewhere(table, by_name)
         for column in columns:
             single.update([index for index, entry in enumerate(column) if entry.is_odd])
+        for anchor in self._judge.examples.anchors:
+            cells = table.filled.get(anchor.name) or table.columns.get(anchor.name, [])
+            if found := self._judge.examples.candidates(anchor, cells):
+                single.update(index for index, cell in enumerate(cells) if cell in found)
         groups = [[by_name[name] for name in group] for group in self._contract.row_identity]
         for index in range(count):
             if not any(all(not column[index].is_missing for column in group) for group in groups):

@@ -105,7 +105,8 @@ class Guards:
     Attributes:
         count_change_ratio: Held when the accepted rows differ from the last delivery by more than this share …
         count_change_minimum: … and by at least this many rows.
-        quarantined_ratio: Held when more than this share of the data rows is quarantined.
+        quarantined_ratio: Held when more than this share of the data rows is quarantined …
+        quarantined_minimum: … and at least this many rows, or all of them: of a short list one row is a large share.
         holds_older_snapshot: Held when the snapshot is older than one that is loaded.
         holds_missing_community: Held when a community of the last delivery is missing, if it had at least
         missing_community_minimum: this many rows.
@@ -114,6 +115,7 @@ class Guards:
     count_change_ratio: float
     count_change_minimum: int
     quarantined_ratio: float
+    quarantined_minimum: int
     holds_older_snapshot: bool
     holds_missing_community: bool
     missing_community_minimum: int
@@ -161,6 +163,17 @@ class Contract:
     def is_snapshot(self) -> bool:
         """Whether each delivery is the whole list."""
         return self.semantics == "snapshot"
+
+    @property
+    def needed_keys(self) -> tuple[str, ...]:
+        """Columns without which a row of an event list is of no use: no later row could correct it.
+
+        None where the key may also be told from who and what the row is about (needs and resources without a number).
+        """
+        required = {column.name for column in self.columns if column.is_required}
+        if self.semantics != "append" or self.business_key[0] not in required:
+            return ()
+        return tuple(name for name in self.business_key if name in required)
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None when the list has none."""
@@ -277,6 +290,7 @@ def _read_contract(path: Path, code_lists: Mapping[str, CodeList]) -> Contract:
             count_change_ratio=float(guards["countChangeRatio"]),
             count_change_minimum=int(guards["countChangeMinimum"]),
             quarantined_ratio=float(guards["quarantinedRatio"]),
+            quarantined_minimum=int(guards["quarantinedMinimum"]),
             holds_older_snapshot=bool(guards["olderSnapshot"]),
             holds_missing_community=bool(guards["missingCommunity"]),
             missing_community_minimum=int(guards["missingCommunityMinimum"]),

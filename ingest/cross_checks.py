@@ -359,6 +359,49 @@ class OneCurrent(GroupCheck):
                     yield position, Finding(self.rule, self.status, others=others)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Unique(GroupCheck):
+    """``unique``: no two rows of a delivery have the same values in `key`, for only one of them would count.
+
+    Told of the first column of the key, on every row concerned; rows without the whole key are left out, and so are
+    rows that are equal in everything, which are told as duplicates.
+    """
+
+    key: tuple[str, ...]
+    column_fields = ("key",)
+    is_of_delivery = True
+
+    def keys_of(self, columns: Mapping[str, Sequence[Any]]) -> list[tuple[str, ...] | None]:
+        """What must be a row's own, of many rows by columns; None where it is not wholly there."""
+        texts = [list(map(_as_text, columns[name])) for name in self.key]
+        return [None if None in row else row for row in zip(*texts, strict=True)]
+
+    def find(self, rows: Sequence[Values]) -> Iterator[tuple[int, Finding]]:
+        """Where the rule does not hold."""
+        by_key: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for position, key in enumerate(
+            self.keys_of({name: [row[name] for row in rows] for name in self.key})
+        ):
+            if key is not None:
+                by_key[key].append(position)
+        for positions in by_key.values():
+            if any(rows[position] != rows[positions[0]] for position in positions):
+                for position in positions:
+                    others = tuple(other for other in positions if other != position)
+                    yield position, Finding(self.rule, self.key[0], others=others)
+
+
+def _as_text(value: Any) -> str | None:
+    """What is compared of a value, or None: numbers of persons by their text, names as they are matched."""
+    if isinstance(value, str):
+        return value
+    if not has_value(value):
+        return None
+    if hasattr(value, "pinyin"):
+        return str(value.key)
+    return str(value.text if hasattr(value, "kind") else value)
+
+
 # -- run by delivery_checks ----------------------------------------------------------------------------------------
 
 

@@ -41,6 +41,7 @@ from ingest.cross_checks import (
     RequiredUnderAge,
     RequiredWhen,
     TotalRow,
+    Unique,
 )
 from ingest.messages import WARNING_RULES
 
@@ -64,6 +65,7 @@ _VOCABULARY: Final[dict[str, type[Check]]] = {
     "heads": Heads,
     "count_of_rows": CountOfRows,
     "one_current": OneCurrent,
+    "unique": Unique,
     "total_row": TotalRow,
     "not_in_list": NotInList,
 }

@@ -8,20 +8,24 @@ decides is in ``holds``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import SequenceMatcher
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from ingest.contract import Contract
+from ingest.contract import Column, Contract
+from ingest.normalise.texts import fold
 from ingest.partitions import Partition, newer_communities, newest_snapshot_date, standing_partitions
 
 # A column of which more than half is of another kind is not badly typed but another column (reliability.md B55) …
 _UNFIT_RATIO: Final = 0.5
 # … and fewer wrong cells than these are still typing errors.
 _UNFIT_CELLS: Final = 3
+# A header of which so much stands in the name of a missing column, in order, is asked about.
+_ALIKE: Final = 0.4
 # With what a sentence begins that asks for something; what is the case stands before it.
 _REQUEST: Final = re.compile(r"。(?:请|若|漏报的|没有人因此).*", re.DOTALL)
 # What is said about a cell that does not even look like a value of its column.
@@ -84,14 +88,16 @@ def hold_reason(
     counts: DeliveryCounts,
     snapshot_date: date,
     missing: list[str],
+    unknown_headers: Sequence[str] = (),
 ) -> Hold | None:
-    """The first guard that the delivery trips as a whole, or None.
+    """The first guard that the delivery trips as a whole, or None; `unknown_headers` are those that mean no column.
 
     Communities that are missing or far too small hold only themselves (:func:`doubtful_partitions`); the volume is
     then that of the others.
     """
     if missing:
-        headers = "、".join(f"“{column.header}”" for column in contract.columns if column.name in missing)
+        columns = [column for column in contract.columns if column.name in missing]
+        headers = "、".join(f"“{column.header}”{_asked(column, unknown_headers)}" for column in columns)
         return Hold(
             "required_column_missing",
             f"缺少必需的栏：{headers}。请补上该栏后重新报送；若表头改了名字，请联系数据人员登记新的叫法，再重新放入同一文件。",
@@ -105,6 +111,17 @@ def hold_reason(
     return _no_community(contract, standing, counts) or _count_far_off(
         contract, standing, counts, snapshot_date
     )
+
+
+def _asked(column: Column, unknown_headers: Sequence[str]) -> str:
+    """The unknown header that looks most like a missing column, as a question; nothing where none does."""
+    names = {fold(name) for name in (column.header, *column.aliases)}
+    likeness = {
+        header: max(SequenceMatcher(None, name, fold(header)).ratio() for name in names)
+        for header in unknown_headers
+    }
+    best = max(likeness, key=lambda header: likeness[header], default=None)
+    return f"（是否就是“{best}”？）" if best is not None and likeness[best] >= _ALIKE else ""
 
 
 def columns_look_swapped(connection: Connection, contract: Contract, delivery_id: int) -> Hold | None:
@@ -135,7 +152,9 @@ def columns_look_swapped(connection: Connection, contract: Contract, delivery_id
         value = f"{column.name}_encrypted" if column.is_encrypted else column.name
         is_filled = f"{column.name}_kind <> 'missing'" if has_kind else f"{value} is not null"
         filled: int = connection.execute(
-            text(f"select count(*) from raw.{contract.list_code} where delivery_id = :id and {is_filled}"),
+            text(
+                f"select {counts} from raw.{contract.list_code} as rows where delivery_id = :id and {is_filled}"
+            ),
             {"id": delivery_id},
         ).scalar_one()
         if not has_kind:
@@ -191,11 +210,14 @@ def doubtful_partitions(
 def _too_many_quarantined(contract: Contract, counts: DeliveryCounts) -> Hold | None:
     bad = counts.quarantined - counts.footers
     total = counts.accepted + bad
-    if not total or bad / total <= contract.guards.quarantined_ratio:
+    guards = contract.guards
+    if not total or bad / total <= guards.quarantined_ratio:
+        return None
+    if counts.accepted and bad < guards.quarantined_minimum:
         return None
     return Hold(
         "too_many_quarantined",
-        f"{total} 行数据中有 {bad} 行不能使用（{bad / total:.1%}，上限 {contract.guards.quarantined_ratio:.0%}）。"
+        f"{total} 行数据中有 {bad} 行不能使用（{bad / total:.1%}，上限 {guards.quarantined_ratio:.0%}）。"
         "请按回执改正后重新报送，或由数据人员确认放行。",
     )
 

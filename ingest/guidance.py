@@ -6,6 +6,7 @@ Here: hints, invented examples and allowed values by semantic type. Not here: wh
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from ingest.contract import Column, Contract
@@ -39,6 +40,30 @@ _HOW: Final[dict[str, str]] = {
     "bank_account": "按文本填写，不加空格；入库即加密",
     "diagnosis": "据实填写，入库即加密",
 }
+# Invented values of columns whose type says too little: by column name, and each of them is read without a finding.
+_EXAMPLES_OF: Final[dict[str, str]] = {
+    "absence_reason": "因病休养", "admission_reason": "病情波动", "aid_project": "助学金", "assistance": "社区每月上门一次",
+    "available_time": "周末上午", "bank_name": "杭州银行", "cause": "因病", "certificate_status_code": "有效",
+    "child_officer_name": "李敏", "class_name": "三（2）班", "current_situation": "求职中", "description": "楼道灯不亮",
+    "diagnosed": "2024-05-10", "disability_note": "肢体二级", "doctor_name": "李敏", "employment_status": "未就业",
+    "entered_by": "李敏", "family_no": "H0001", "father_status": "重残", "first_onset": "2010-05", "followed_up": "2026-09-15",
+    "grade": "三年级", "grid_name": "第1网格", "handler_name": "李敏", "handling_note": "已联系物业更换",
+    "hardship_reason": "父母重残", "hospital": "市第七人民医院", "household_economy": "一般", "household_id": "A0001",
+    "hukou_type": "居民户", "housing_type": "自有", "id_type": "居民身份证", "incident_history": "无", "incident_number": "0",
+    "inspector_name": "李敏", "institution": "望江街道社区卫生服务中心", "institution_name": "上城区福利院",
+    "intention": "愿意就业", "job_wish": "保洁", "last_incident": "2020-05-10", "manager_names": "李敏、陈刚",
+    "mental_condition": "稳定", "mother_status": "健在", "need_detail": "需要助餐", "occupation": "退休",
+    "opinion": "希望多些活动", "provider_name": "望江街道社区卫生服务中心", "recorder_name": "李敏", "registration_status_code": "有效",
+    "rehabilitation": "望江街道阳光家园", "resource_detail": "会修小家电", "resource_name": "小家电维修", "remark": "无",
+    "responsible_person": "李敏", "responsible_unit": "近江社区", "school_name": "近江小学", "service_need": "助餐",
+    "service_package": "基础包", "shown_value": "近江社区", "special_support": "重残", "street_name": "望江街道",
+    "student_no": f"G{_EXAMPLE_ID}", "survey_name": "2026年第三季度", "surveyor_name": "李敏", "team": "第一团队",
+    "term": "2026年秋季", "treatment": "规律服药", "verified_value": "近江社区", "visit_frequency": "每周一次",
+    "visitor_name": "李敏",
+}  # fmt: skip
+# What a description says to those who read the database, and a clerk need not know: how values are stored, which
+# national code a drop-down follows, what the layout is called.
+_INTERNAL: Final = re.compile(r"[，；]?(?:只存密文|不作任何键)[^，；。]*|（(?:GB[^）]*|L\d)）")
 # Words of column names that say an end: their example lies after that of the other dates.
 _ENDS: Final = ("expiry", "until", "due", "end", "valid", "cancelled", "ended")
 _RHYTHMS: Final = {
@@ -48,6 +73,11 @@ _RHYTHMS: Final = {
     "half_yearly": "每半年",
     "per_term": "每学期",
 }
+
+
+def meaning_of(description: str) -> str:
+    """What a column, or a row, means, without what only those who read the database need."""
+    return _INTERNAL.sub("", description)
 
 
 def how_to_write(column: Column) -> str:
@@ -67,6 +97,8 @@ def how_to_write(column: Column) -> str:
 
 def example_of(column: Column) -> str:
     """An invented value that the platform reads without a finding."""
+    if column.name in _EXAMPLES_OF:
+        return _EXAMPLES_OF[column.name]
     if column.code_list is not None:
         names = list(column.code_list.codes.values())
         is_head = column.code_list.by_text.get("户主") is not None

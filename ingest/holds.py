@@ -7,7 +7,7 @@ how a file becomes a delivery (``deliveries``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, text
 
@@ -29,6 +29,8 @@ from ingest.partitions import lock_list
 from ingest.readers.sheet import UnreadableFile
 from ingest.superseded import SUPERSEDED, set_aside
 
+_STATUS_NAMES: Final = {"loaded": "已接收", "held": "扣留", "refused": "已拒收", "duplicate": "重复，未登记"}
+_HOLD_NAMES: Final = {"confirmed_gone": "已确认", "delivered": "已补报", "carried_on": "转到后来的来件"}
 _SEE_WAITING = "用 yihu delivery list --waiting 查看等待处理的来件"
 
 
@@ -152,7 +154,7 @@ def confirm_partition_gone(
             ).all()
             raise PermanentError(
                 action,
-                came="它没有待确认" if hold is None else f"它的状态是 {hold.status}",
+                came="它没有待确认" if hold is None else f"它已了结（{_HOLD_NAMES[hold.status]}）",
                 expected=f"待确认的社区之一：{'、'.join(waiting)}" if waiting else "有待确认社区的来件",
                 next_step=_SEE_WAITING,
             )
@@ -311,14 +313,14 @@ def _lock_held(connection: Connection, delivery_id: int, action: str) -> Row[Any
         raise PermanentError(
             action,
             came=f"它已由来件 {row.superseded_by} 更正，不再使用",
-            expected="状态为 held 的来件",
+            expected="扣留中的来件",
             next_step=f"不必处理；来件 {row.superseded_by} 有误的，请报送单位改正后再报",
         )
     if row is None or row.status != "held":
         raise PermanentError(
             action,
-            came="没有这次来件" if row is None else f"它的状态是 {row.status}",
-            expected="状态为 held 的来件",
+            came="没有这次来件" if row is None else f"它不在扣留中（{_STATUS_NAMES[row.status]}）",
+            expected="扣留中的来件",
             next_step=_SEE_WAITING,
         )
     return row

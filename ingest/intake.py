@@ -174,7 +174,9 @@ def _finish(
     missing = list(delivery.missing)
     if hold is None and not missing:
         hold = columns_look_swapped(connection, contract, delivery.delivery_id)
-    hold = hold or hold_reason(connection, contract, _counts(entry.rows), delivery.snapshot_date, missing)
+    hold = hold or hold_reason(
+        connection, contract, _counts(entry.rows), delivery.snapshot_date, missing, _unknown_headers(entry)
+    )
     entry.status = "held" if hold else "loaded"
     if hold:
         entry.reason_code, entry.reason = hold.code, hold.reason
@@ -186,6 +188,10 @@ def _finish(
         if waiting is not None:
             outcome = replace(outcome, reason_code=waiting.code, reason=waiting.reason)
     return outcome
+
+
+def _unknown_headers(entry: Entry) -> list[str]:
+    return [header for table in entry.layout.get("tables", ()) for header in table["unknown"]]
 
 
 def _counts(rows: StoredRows) -> DeliveryCounts:

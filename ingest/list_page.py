@@ -15,6 +15,7 @@ from ingest.guidance import (
     example_of,
     header_of,
     how_to_write,
+    meaning_of,
     what_a_delivery_is,
     when_due,
 )
@@ -50,7 +51,7 @@ def _index(contracts: Mapping[str, Contract]) -> Iterator[str]:
             (
                 f"[{contract.title}]({code}.md)",
                 f"`{contract.department}/{code}/`",
-                contract.grain.removeprefix("一行"),
+                meaning_of(contract.grain).removeprefix("一行"),
                 when_due(contract),
             )
             for code, contract in contracts.items()
@@ -68,7 +69,7 @@ def _page(contract: Contract) -> Iterator[str]:
     yield from _table(
         ("", "说明"),
         [
-            ("一行是", contract.grain.removeprefix("一行")),
+            ("一行是", meaning_of(contract.grain).removeprefix("一行")),
             (
                 "放入文件夹",
                 f"来件文件夹下的 `{contract.department}/{contract.list_code}/`，文件名不限，最好写上年月",
@@ -102,8 +103,7 @@ def _column(column: Column) -> tuple[str, ...]:
     return (
         column.header,
         "是" if column.is_required else "",
-        column.description
-        + ("（入库即加密）" if column.is_encrypted and "密文" not in column.description else ""),
+        meaning_of(column.description) + ("（入库即加密）" if column.is_encrypted else ""),
         how_to_write(column),
         example_of(column),
         _CLASSES[column.data_class],
@@ -170,7 +170,7 @@ def _guards(contract: Contract) -> Iterator[str]:
     yield "下面的情况说明文件可能拿错或没导全，整批扣留，由数据人员核实后放行或拒收："
     yield ""
     yield "- 缺少必填的栏"
-    yield f"- 不能使用的行超过 {guards.quarantined_ratio:.0%}"
+    yield f"- 不能使用的行超过 {guards.quarantined_ratio:.0%}（且不少于 {guards.quarantined_minimum} 行），或没有一行能用"
     if contract.is_snapshot:
         yield (
             f"- 行数与上一次相差超过 {guards.count_change_ratio:.0%}（且不少于 {guards.count_change_minimum} 行）"
@@ -184,14 +184,23 @@ def _guards(contract: Contract) -> Iterator[str]:
 
 
 def _mistakes(contract: Contract) -> Iterator[str]:
+    groups = [[header_of(contract, name) for name in group] for group in contract.row_identity]
     identity = "；或".join(
-        "和".join(header_of(contract, name) for name in group) for group in contract.row_identity
+        "、".join(group[:-1]) + ("和" if group[1:] else "") + group[-1] for group in groups
     )
+    if len(groups) == 1:
+        without = "缺了其中一样" if groups[0][1:] else "没有"
+    else:
+        without = "哪一种都不齐" if any(group[1:] for group in groups) else "都没有"
     yield ""
     yield "## 填错了会怎样"
     yield ""
-    yield f"- 一行至少要写明：{identity}。都没有的行不能使用，单独存放，在回执里列出。"
+    yield f"- 一行至少要写明：{identity}。{without}的行不能使用，单独存放，在回执里列出。"
+    if contract.needed_keys:
+        keys = "、".join(header_of(contract, name) for name in contract.needed_keys)
+        yield f"- {keys}空着的行无法登记（以后更正也靠它对上），单独存放，补上后重报这一行。"
     yield "- 某一格不对（校验位不符、日期不可能、代码不认识），这一格不用，这一行照收，原样加密保存，在回执里说明怎样改。"
+    yield "- 把上面的例子留在清单里的行会认出来，单独存放，请删去。"
     yield "- 合计行、填表人和签字行会认出来，不算数据，也不算错。"
     yield "- 被电子表格改坏的身份证号（末几位变成 000）无法恢复，只能重新录入。"
 

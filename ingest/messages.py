@@ -10,15 +10,19 @@ from typing import Final
 # The rule of rows that were accepted until a person refused the whole delivery.
 REFUSED_WITH_DELIVERY: Final = "delivery_refused"
 
-# Rows that are nobody's: quarantined, but no sign of bad data.
+# Rows that are nobody's; no household goes on across them.
 NOT_DATA: Final = ("total_row", "example_row")
 
 QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
     "total_row": ("合计、小计或表尾说明行，不是数据行", "不必修改，登记时不计入人数"),
-    "example_row": ("填写示例，不是数据行", "不必修改，登记时不计入人数；下次报送请删去示例行"),
     "no_identity": (
         "这一行没有写明是谁（没有姓名也没有证件号码，或没有可辨认的对象）",
         "补上姓名和证件号码后重新报送",
+    ),
+    "example_row": ("这是填写示例，不是真实的人或事", "请删去这一行"),
+    "no_key": (
+        "为空或没有取值，这一行无法登记（同号的行才能更正，没有编号就无从更正）",
+        "补上或改正该栏后重报这一行",
     ),
     "row_longer_than_header": (
         "这一行的格数多于表头，内容可能错位",
@@ -82,7 +86,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "certificate_level_differs": ("残疾人证号第 20 位与残疾等级不同", "核对两栏，改正有误的一栏"),
     "category_taken_from_certificate": ("没有可用的残疾类别，已取残疾人证号第 19 位", "补填残疾类别"),
     "level_taken_from_certificate": ("没有可用的残疾等级，已取残疾人证号第 20 位", "补填残疾等级"),
-    "phone_invalid": ("电话号码不对（手机应为 11 位）", "核实后改正"),
+    "phone_invalid": ("电话号码不对（手机应为 11 位，固定电话为区号加 7 或 8 位）", "核实后改正"),
     "phone_filler": ("是凑数的号码", "填写真实号码，没有的留空"),
     "phone_several_numbers": ("一个格里有几个号码，已取第一个手机号", "该栏只填一个号码"),
     "date_unreadable": ("日期看不懂，没有取值", "按 2026-07-05 的样子填写"),
@@ -96,7 +100,7 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "date_month_ambiguous": ("月份写成 .1，可能是 1 月也可能是 10 月，已按 1 月理解", "按 2026-01 的样子填写"),
     "date_in_future": ("日期晚于报送日期，没有取值", "核实后改正"),
     "time_impossible": ("时刻不存在，没有取值", "按 2026-07-05 14:30 的样子填写"),
-    "code_unknown": ("不在代码表里，没有取值", "按填写说明选用规定的写法"),
+    "code_unknown": ("认不得这个写法，没有取值", "按填表说明选用规定的写法"),
     "integer_unreadable": ("不是整数，没有取值", "只填数字"),
     "integer_out_of_range": ("数字超出合理范围，没有取值", "核实后改正"),
     "amount_unreadable": ("金额看不懂", "只填数字，单位为元"),

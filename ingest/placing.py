@@ -46,7 +46,8 @@ def contract_of(
     if file.is_misplaced:
         raise UnreadableFile("misplaced", _misplaced(contracts, file, contract, content))
     if contract is None:
-        raise UnreadableFile("unknown_list", f"没有这种清单。{_put_into(contracts.values())}")
+        where = "文件所在的文件夹不是任何清单的，未接入。"
+        raise UnreadableFile("unknown_list", where + _where_it_belongs(contracts, file, content))
     return contract
 
 
@@ -64,20 +65,26 @@ def _misplaced(
         where = f"文件放得太深，未接入：清单的文件夹下最多再分 {MAX_SUB_FOLDERS} 层。"
     if contract is not None:
         return where + _put_into([contract])
+    return where + _where_it_belongs(contracts, file, content)
+
+
+def _where_it_belongs(
+    contracts: Mapping[str, Contract], file: LandedFile, content: Callable[[], Content]
+) -> str:
+    """The folder of the list that the content is; where that is not plain, those of the department, or all."""
     looks_like = _list_of(contracts, content)
     if looks_like is not None:
-        return f"{where}内容像是《{looks_like.title}》。{_put_into([looks_like])}"
+        return f"内容像是《{looks_like.title}》。{_put_into([looks_like])}"
     of_department = [other for other in contracts.values() if other.department == file.department]
-    return where + _put_into(of_department or contracts.values())
+    return _put_into(of_department or contracts.values())
 
 
 def _put_into(contracts: Iterable[Contract]) -> str:
-    folders = [_folder(contract) for contract in contracts]
-    return (
-        f"请放入 {folders[0]} 文件夹。"
-        if len(folders) == 1
-        else f"请放入以下文件夹之一：{'、'.join(folders)}。"
-    )
+    choices = list(contracts)
+    if len(choices) == 1:
+        return f"请放入 {_folder(choices[0])} 文件夹。"
+    named = "、".join(f"{_folder(contract)}（{contract.title}）" for contract in choices)
+    return f"请放入以下文件夹之一：{named}。"
 
 
 def _folder(contract: Contract) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from infra.errors import PermanentError
 from infra.warehouse import limit_lock_wait, persistent
+from ingest.column_words import store_rule_wordings
 from ingest.contract import Contract
 from ingest.row_rules import store_row_rules
 
@@ -33,6 +34,7 @@ def ensure_raw_tables(engine: Engine, contracts: Mapping[str, Contract]) -> None
             _ensure_table(connection, contract)
         _sync_contracts(connection, contracts.values())
         store_row_rules(connection)
+        store_rule_wordings(connection, contracts.values())
 
 
 def _ensure_table(connection: Connection, contract: Contract) -> None:

@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from infra.clock import BUSINESS_ZONE
+from ingest.column_words import words
 from ingest.contract import Contract, load_contracts
 from ingest.guidance import how_to_correct
-from ingest.messages import REFUSED_WITH_DELIVERY, parts
+from ingest.messages import REFUSED_WITH_DELIVERY
 from ingest.superseded import SUPERSEDED
 
 SCHEMA_NAME: Final = "yihu.receipt"
@@ -55,11 +56,15 @@ DIMENSION_NAMES: Final = {
 }
 FOOTER_RULE: Final = "total_row"
 
+MISSING_COLUMN: Final = "required_column_missing"
+# What is said of the whole file, and not again on each of its rows.
+_OF_THE_FILE: Final = [REFUSED_WITH_DELIVERY, MISSING_COLUMN]
+
 # Both kinds of notes on rows, as one: what was set aside and what was accepted with a remark.
 _NOTES: Final = """
     select sheet_name, row_number, rule, column_name, message, 'quarantined' as handling, 0 as note_no
     from ops.quarantined_row
-    where delivery_id = :id and rule <> :whole
+    where delivery_id = :id and rule <> all(:whole)
     union all
     select sheet_name, row_number, rule, column_name, message, 'accepted', warning_id
     from ops.row_warning
@@ -141,12 +146,15 @@ def problems_of(
             "where cast(:most as bigint) is null or place_in_kind <= :most "
             "order by sheet_name, row_number, handling desc, rule, note_no"
         ),
-        {"id": delivery["delivery_id"], "whole": REFUSED_WITH_DELIVERY, "most": most_of_a_kind},
+        {"id": delivery["delivery_id"], "whole": _OF_THE_FILE, "most": most_of_a_kind},
         execution_options={"yield_per": 5000},
     )
+    for kind in _missing_columns(connection, delivery, contract):
+        yield {"sheet": "", "row": None, **{name: kind[name] for name in kind if name != "count"}}
     for row in rows:
         header = headers.get(row.column_name or "", "")
-        problem, remedy = _words(row.rule, contract, is_quarantined=row.handling == "quarantined")
+        column = contract.column(row.column_name) if contract and row.column_name else None
+        problem, remedy = words(row.rule, column, contract, is_quarantined=row.handling == "quarantined")
         # The stored message may say more than the rule (the number of the other row); its halves stand apart here.
         stated = row.message.removeprefix(f"“{header}”：").removesuffix(f"。{remedy}。")
         yield {
@@ -164,19 +172,20 @@ def problems_of(
 def _kinds(
     connection: Connection, delivery: Mapping[str, Any], contract: Contract | None
 ) -> list[dict[str, Any]]:
-    """The problems by rule and column, most frequent first."""
+    """The problems by rule and column: first what could not be used, then most frequent first."""
     headers = _headers(contract)
     found = connection.execute(
         text(
             "select rule, column_name, handling, count(*) as count, min(message) as message "
             f"from ({_NOTES}) as notes group by rule, column_name, handling "
-            "order by count(*) desc, handling desc, rule, column_name"
+            "order by handling desc, count(*) desc, rule, column_name"
         ),
-        {"id": delivery["delivery_id"], "whole": REFUSED_WITH_DELIVERY},
+        {"id": delivery["delivery_id"], "whole": _OF_THE_FILE},
     )
-    kinds = []
+    kinds = _missing_columns(connection, delivery, contract)
     for row in found:
-        problem, remedy = _words(row.rule, contract, is_quarantined=row.handling == "quarantined")
+        column = contract.column(row.column_name) if contract and row.column_name else None
+        problem, remedy = words(row.rule, column, contract, is_quarantined=row.handling == "quarantined")
         kinds.append(
             {
                 "rule": row.rule,
@@ -191,9 +200,30 @@ def _kinds(
     return kinds
 
 
-def _words(rule: str, contract: Contract | None, *, is_quarantined: bool) -> tuple[str, str]:
-    own = contract.checks.wordings.get(rule) if contract else None
-    return own or parts(rule, is_quarantined=is_quarantined)
+def _missing_columns(
+    connection: Connection, delivery: Mapping[str, Any], contract: Contract | None
+) -> list[dict[str, Any]]:
+    """A column that the file lacks: one problem, not one on each of its rows."""
+    names = connection.scalars(
+        text(
+            "select distinct column_name from ops.quarantined_row where delivery_id = :id and rule = :rule "
+            "order by column_name"
+        ),
+        {"id": delivery["delivery_id"], "rule": MISSING_COLUMN},
+    ).all()
+    problem, remedy = words(MISSING_COLUMN, None, contract, is_quarantined=True)
+    return [
+        {
+            "rule": MISSING_COLUMN,
+            "column": name,
+            "header": _headers(contract).get(name or "", ""),
+            "handling": "quarantined",
+            "count": 1,
+            "problem": problem,
+            "remedy": remedy,
+        }
+        for name in names
+    ]
 
 
 def _handling(handling: str, status: str) -> str:
@@ -286,7 +316,7 @@ def _faulty_row_count(connection: Connection, delivery: Mapping[str, Any]) -> in
             f"select count(distinct (sheet_name, row_number)) from ({_NOTES}) as notes "
             "where rule is distinct from :footer"
         ),
-        {"id": delivery["delivery_id"], "whole": REFUSED_WITH_DELIVERY, "footer": FOOTER_RULE},
+        {"id": delivery["delivery_id"], "whole": _OF_THE_FILE, "footer": FOOTER_RULE},
     ).scalar_one()
     return count
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ingest.contract import Contract
-from ingest.cross_checks import OneCurrent
+from ingest.cross_checks import OneCurrent, Unique
 from ingest.layout import SourceRow
 from ingest.messages import message
 from ingest.values import cell_text
@@ -52,6 +52,7 @@ class Trace:
         contents: Fingerprint of its cells, serial numbers left out.
         names: Valid id and name of its person.
         current: For each check of the whole delivery, whom it is about and the number told.
+        unique: For each key that rows may not share, the key and the fingerprint of the row's cells.
     """
 
     sheets: list[str] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Trace:
     contents: array[int] = field(default_factory=lambda: array("Q"))
     names: Claims = field(default_factory=Claims)
     current: list[Claims] = field(default_factory=list)
+    unique: list[Claims] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +84,21 @@ class Tracer:
         self.columns = sorted(column.name for column in contract.columns if column.name not in counters)
         self.has_names = contract.column("id_no") is not None and contract.column("person_name") is not None
         self.checks = [check for check in contract.checks.of_delivery if isinstance(check, OneCurrent)]
+        self.uniques = [check for check in contract.checks.of_delivery if isinstance(check, Unique)]
         # What `add_all` reads of a row's values.
         self.value_columns = list(
             dict.fromkeys(
                 [
                     *(("id_no", "person_name") if self.has_names else ()),
                     *(name for check in self.checks for name in check.columns()),
+                    *(name for check in self.uniques for name in check.columns()),
                 ]
             )
         )
 
     def empty(self) -> Trace:
         """A trace of no rows."""
-        return Trace(current=[Claims() for _ in self.checks])
+        return Trace(current=[Claims() for _ in self.checks], unique=[Claims() for _ in self.uniques])
 
     def add(self, trace: Trace, source: SourceRow, values: dict[str, Any]) -> None:
         """One row."""
@@ -123,7 +127,8 @@ class Tracer:
         """
         trace.sheets.extend([sheet_name] * len(numbers))
         trace.numbers.extend(numbers)
-        trace.contents.extend(map(fingerprint, contents))
+        prints = list(map(fingerprint, contents))
+        trace.contents.extend(prints)
         if self.has_names:
             pairs = [
                 (int(identity.text[:17]), _name_fingerprint(name.key))
@@ -141,6 +146,11 @@ class Tracer:
                 claims.keys.append(int(identity.text[:17]) if is_claim else 0)
                 claims.told.append(fingerprint(repr(number)) if is_claim else 0)
                 claims.cells.append((cell or None) if is_claim else None)
+        for claims, unique in zip(trace.unique, self.uniques, strict=True):
+            claims.keys.extend(
+                [0 if key is None else fingerprint(SEPARATOR.join(key)) for key in unique.keys_of(values)]
+            )
+            claims.told.extend(prints)
 
 
 @lru_cache(maxsize=32768)
@@ -160,6 +170,7 @@ class Repeats:
         self._contents = array("Q")
         self._names = Claims()
         self._current = [Claims() for _ in self._tracer.checks]
+        self._unique = [Claims() for _ in self._tracer.uniques]
 
     def add(self, trace: Trace) -> None:
         """Rows of the delivery; their sheets in order."""
@@ -168,6 +179,8 @@ class Repeats:
         self._contents.extend(trace.contents)
         self._names.extend(trace.names)
         for mine, claims in zip(self._current, trace.current, strict=True):
+            mine.extend(claims)
+        for mine, claims in zip(self._unique, trace.unique, strict=True):
             mine.extend(claims)
 
     def warnings(self) -> Iterator[RepeatWarning]:
@@ -186,17 +199,20 @@ class Repeats:
                         message("id_shared_by_two_names", column.header, detail=_see(others)),
                     )  # fmt: skip
         for claims, check in zip(self._current, self._tracer.checks, strict=True):
-            about = self._contract.column(check.status)
-            for group in self._disagreeing(claims):
-                for position in group:
-                    others = [self._number[other] for other in group if other != position]
-                    words = message(
-                        check.rule,
-                        about.header if about else None,
-                        detail=_see(others),
-                        wording=self._contract.checks.wordings.get(check.rule),
-                    )
-                    yield self._warning(position, check.rule, check.status, words, claims.cells[position])
+            yield from self._told(claims, check.rule, check.status)
+        for claims, unique in zip(self._unique, self._tracer.uniques, strict=True):
+            yield from self._told(claims, unique.rule, unique.key[0])
+
+    def _told(self, claims: Claims, rule: str, name: str) -> Iterator[RepeatWarning]:
+        """A warning on each of the rows that disagree, which names the others."""
+        about = self._contract.column(name)
+        wording = self._contract.checks.wordings.get(rule)
+        for group in self._disagreeing(claims):
+            for position in group:
+                others = [self._number[other] for other in group if other != position]
+                words = message(rule, about.header if about else None, detail=_see(others), wording=wording)
+                cell = claims.cells[position] if claims.cells else None
+                yield self._warning(position, rule, name, words, cell)
 
     def _duplicates(self) -> Iterator[RepeatWarning]:
         """Rows that equal an earlier one in everything but their place and serial number."""

@@ -14,20 +14,19 @@ from ingest.messages import QUARANTINE_RULES, WARNING_RULES
 
 # Written as the contract asks: right place, right format, a code of the code list.
 _CONFORMITY: Final = (
-    "cell_too_long", "row_longer_than_header", "row_shorter_than_header", "name_of_another_column", "name_unreadable",
+    "cell_too_long", "example_row", "row_longer_than_header", "row_shorter_than_header", "name_of_another_column", "name_unreadable",
     "spreadsheet_error", "formula_without_value", "value_too_long", "text_unreadable", "ditto", "ditto_unresolved", "name_with_note", "name_with_question_mark",
     "id_several_numbers", "id_with_other_text", "id_no_number", "id_of_15_digits", "id_is_certificate",
     "id_in_number_column", "number_in_text", "certificate_malformed", "phone_several_numbers",
     "date_unreadable", "date_lunar", "date_two_digit_year", "date_two_digit_year_read",
     "date_day_month_unclear", "date_day_missing", "date_month_ambiguous", "code_unknown",
-    "integer_unreadable", "amount_unreadable", "boolean_unreadable",
+    "integer_unreadable", "amount_unreadable", "boolean_unreadable", "no_identity", "household_not_named", "head_is_member",
+    "address_incomplete", "id_taken_from_certificate", "id_taken_from_head_column",
+    "category_taken_from_certificate", "level_taken_from_certificate",
 )  # fmt: skip
-# Not there, or not whole.
+# A required cell that is empty, and nothing else: what is looked at are the required cells.
 _COMPLETENESS: Final = (
-    "no_identity", "household_not_named", "head_is_member", "required_column_missing", "required_value_missing", "address_incomplete",
-    "id_taken_from_certificate", "id_taken_from_head_column", "category_taken_from_certificate",
-    "level_taken_from_certificate", "ended_without_date", "ended_without_reason",
-    "deregistered_without_date", "deregistered_without_reason", "guardian_missing",
+    "no_key", "required_column_missing", "required_value_missing",
 )  # fmt: skip
 # There and well written, but it cannot be true.
 _ACCURACY: Final = (
@@ -44,9 +43,11 @@ _CONSISTENCY: Final = (
     "several_current_contracts", "unemployed_after_registered", "deregistered_before_registered",
     "relation_sex_differs", "household_head_not_once", "insured_more_than_household",
     "insured_count_differs", "total_differs", "household_value_differs", "also_in_low_income", "also_in_extreme_poverty",
+    "ended_without_date", "ended_without_reason", "deregistered_without_date", "deregistered_without_reason",
+    "guardian_missing",
 )  # fmt: skip
 # Nothing a supplier did wrong to a row: a total line is none, a refusal is about the delivery.
-NOT_SCORED: Final = ("total_row", "example_row", "delivery_refused")
+NOT_SCORED: Final = ("total_row", "delivery_refused")
 
 DIMENSION_OF_RULE: Final[dict[str, str]] = {
     rule: dimension

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from ingest.addresses.gazetteer import EMPTY, Gazetteer
 from ingest.check_kinds import Finding
+from ingest.column_words import words_of
 from ingest.contract import Column, Contract
 from ingest.delivery_checks import SheetTotals
+from ingest.examples import ExampleRows
 from ingest.layout import SourceRow
-from ingest.messages import NOT_DATA, TAKEN_FROM, message
+from ingest.messages import TAKEN_FROM, message
 from ingest.normalise.ids import is_rounded, parse_id
 from ingest.readers.sheet import Cell
 from ingest.repeats import Repeats, Tracer
@@ -75,7 +77,7 @@ class JudgedRows:
     @property
     def footer_count(self) -> int:
         """Rows that were totals or footers: quarantined, but no sign of bad data."""
-        return sum(row.rule in NOT_DATA for row in self.quarantined)
+        return sum(row.rule == "total_row" for row in self.quarantined)
 
     @property
     def warning_count(self) -> int:
@@ -156,7 +158,7 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     if finding.taken is not None:
         row.values[finding.column] = finding.taken
     header = column.header if column else None
-    if _is_told(row, finding.rule, finding.column, header, is_gap=finding.is_gap):
+    if _is_told(row, finding.rule, finding.column, header, contract, is_gap=finding.is_gap):
         return
     cell = row.source.cells.get(finding.column)
     wording = contract.checks.wordings.get(finding.rule)
@@ -166,7 +168,9 @@ def warn_of_finding(row: AcceptedRow, finding: Finding, contract: Contract, deta
     )
 
 
-def _is_told(row: AcceptedRow, rule: str, name: str, header: str | None, *, is_gap: bool) -> bool:
+def _is_told(
+    row: AcceptedRow, rule: str, name: str, header: str | None, contract: Contract, *, is_gap: bool
+) -> bool:
     """Whether a cell without a usable value has been told: one cell, one message.
 
     What was found in the cell is what the clerk must mend; from where the value was taken is put beside it. That the cell
@@ -181,7 +185,9 @@ def _is_told(row: AcceptedRow, rule: str, name: str, header: str | None, *, is_g
         del row.warnings[place]
         return False
     if taken:
-        words = message(earlier.rule, header, detail=f"（{taken}）")
+        words = message(
+            earlier.rule, header, detail=f"（{taken}）", wording=words_of(earlier.rule, contract.column(name))
+        )
         row.warnings[place] = replace(earlier, message=words)
     return True
 
@@ -195,6 +201,8 @@ class RowJudge:
         self._as_of = as_of
         self._columns = {column.name: column for column in contract.columns}
         self._missing = [self._columns[name] for name in missing]
+        self._keys = contract.needed_keys
+        self.examples = ExampleRows(contract)
 
     def judge_all(self, sources: Iterable[SourceRow]) -> tuple[list[AcceptedRow], list[QuarantinedRow]]:
         """Judge rows in order, household blocks whole; accepted and quarantined ones."""
@@ -230,11 +238,14 @@ class RowJudge:
             return self._quarantine(source, source.fault, self._columns.get(source.fault_column or ""))
         if self._missing:
             return self._quarantine(source, "required_column_missing", self._missing[0])
+        if self.examples.is_example(source.cells):
+            return self._quarantine(source, "example_row")
         row = AcceptedRow(source, {})
         for name, column in self._columns.items():
             self._read(row, name, column)
         for rule, name, cell in source.findings:
-            words = message(rule, self._columns[name].header)
+            column = self._columns[name]
+            words = message(rule, column.header, wording=words_of(rule, column))
             row.warnings.append(RowWarning(rule, name, words, cell))
         if source.is_short:
             row.warnings.append(
@@ -245,6 +256,9 @@ class RowJudge:
         fault = self._name_fault(row)
         if fault:
             return self._quarantine(source, fault, self._columns["person_name"])
+        for name in self._keys:
+            if self._is_missing(row, name) and self._is_left_out(row, name):
+                return self._quarantine(source, "no_key", self._columns[name])
         if not self._has_identity(row):
             return self._quarantine(source, "no_identity")
         self._take_ids_out_of_numbers(row)
@@ -273,11 +287,14 @@ class RowJudge:
         )
 
     def _warn(self, row: AcceptedRow, rule: str, column: Column, *, detail: str = "") -> None:
-        if _is_told(row, rule, column.name, column.header, is_gap=False):
+        if _is_told(row, rule, column.name, column.header, self._contract, is_gap=False):
             return
         cell = row.source.cells.get(column.name)
         value = None if cell is None else cell_text(cell)
-        row.warnings.append(RowWarning(rule, column.name, message(rule, column.header, detail=detail), value))
+        if rule == "phone_invalid" and value is not None:
+            detail = f"，这里有 {sum(character.isdecimal() for character in value)} 位数字"
+        words = message(rule, column.header, detail=detail, wording=words_of(rule, column))
+        row.warnings.append(RowWarning(rule, column.name, words, value))
 
     def _is_missing(self, row: AcceptedRow, name: str) -> bool:
         value = row.values[name]
@@ -289,6 +306,11 @@ class RowJudge:
         if semantic_type == "address":
             return value[0] is None
         return value is None
+
+    def _is_left_out(self, row: AcceptedRow, name: str) -> bool:
+        """Whether a key without a value cannot be looked up: the number; of the rest what nobody tried to write."""
+        rules = {warning.rule for warning in row.warnings if warning.column_name == name}
+        return name == self._keys[0] or rules <= {"required_value_missing", "ditto_unresolved"}
 
     def _has_identity(self, row: AcceptedRow) -> bool:
         return any(

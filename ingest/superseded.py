@@ -37,8 +37,6 @@ def settle_superseded(connection: Connection, contract: Contract, delivery: Row[
     Returns:
         The deliveries settled, oldest first.
     """
-    if not contract.is_snapshot:
-        return []
     held = connection.execute(
         text(
             "select * from ops.delivery where list_code = :list_code and department = :department and status = 'held' "
@@ -108,6 +106,8 @@ def _is_corrected(connection: Connection, contract: Contract, delivery: Row[Any]
     is_same_file = earlier.source_path == delivery.source_path
     if earlier.snapshot_date is None:
         return is_same_file
+    if not contract.is_snapshot:
+        return False
     if delivery.snapshot_date < earlier.snapshot_date or period_of(
         contract.rhythm, delivery.snapshot_date
     ) != period_of(contract.rhythm, earlier.snapshot_date):

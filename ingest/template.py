@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from infra.errors import PermanentError
 from ingest.contract import Column, Contract, load_contracts
-from ingest.guidance import allowed_values, example_of, how_to_write, what_a_delivery_is, when_due
+from ingest.guidance import allowed_values, example_of, how_to_write, meaning_of, what_a_delivery_is, when_due
 from ingest.template_marks import CHOICES_SHEET, GUIDE_SHEET, guide_title, template_title
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _validation(book: Workbook, contract: Contract, column: Column) -> DataValid
             type="textLength", operator="between", formula1=str(least_length), formula2=str(most_length)
         )
         error, style = f"{column.header}：长度不对。{how}。", "warning"
-    prompt = f"{'必填。' if column.is_required else ''}{column.description}。{how}。"
+    prompt = f"{'必填。' if column.is_required else ''}{meaning_of(column.description)}。{how}。"
     if column.semantic_type == "codes":
         prompt += f"可选：{'、'.join(choices)}"
     validation.errorStyle = style
@@ -195,7 +195,7 @@ def _guide_sheet(book: Workbook, contract: Contract) -> None:
     sheet = book.create_sheet(GUIDE_SHEET)
     lines = [
         guide_title(contract),
-        f"报什么：{contract.description}。{contract.grain}。",
+        f"报什么：{contract.description}。{meaning_of(contract.grain)}。",
         f"什么时候报：{when_due(contract)}。{what_a_delivery_is(contract)}",
         f"怎样填：在“{contract.title[:31]}”表的第 {HEADER_ROW + 1} 行起填写，一行一条；黄底带 * 的栏必填；不改表头，不加合计行。",
         "证件号码、电话已设为文本格式：请直接填写，不要先设成“数值”，否则后几位会变成 0 而无法恢复。",
@@ -221,7 +221,7 @@ def _guide_sheet(book: Workbook, contract: Contract) -> None:
     for place, column in enumerate(contract.columns, start=top + 1):
         texts = (
             column.header,
-            column.description,
+            meaning_of(column.description),
             "必填" if column.is_required else "",
             how_to_write(column),
             example_of(column),

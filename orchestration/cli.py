@@ -182,12 +182,14 @@ def delivery_show(delivery_id: int) -> None:
 def delivery_release(delivery_id: int, by: str, why: str) -> None:
     """Release a held delivery."""
     from ingest.holds import release_held
+    from orchestration.decisions import tell_ui
     from orchestration.platform import open_platform
     from orchestration.receipts import answer_suppliers
 
     platform = open_platform()
     release_held(platform.engine, delivery_id, by, why)
     answer_suppliers(platform)
+    tell_ui(platform, f"来件 {delivery_id}：放行")
     click.echo(f"来件 {delivery_id} 已由 {by} 放行，回执已更新；下次刷新起使用。")
 
 
@@ -198,12 +200,14 @@ def delivery_release(delivery_id: int, by: str, why: str) -> None:
 def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
     """Refuse a held delivery."""
     from ingest.holds import refuse_held
+    from orchestration.decisions import tell_ui
     from orchestration.platform import open_platform
     from orchestration.receipts import answer_suppliers
 
     platform = open_platform()
     refuse_held(platform.engine, delivery_id, by, why)
     answer_suppliers(platform)
+    tell_ui(platform, f"来件 {delivery_id}：拒收")
     click.echo(f"来件 {delivery_id} 已由 {by} 拒收，回执已更新；更正后的文件请重新放入同一文件夹。")
 
 
@@ -224,6 +228,7 @@ def delivery_refuse(delivery_id: int, by: str, why: str) -> None:
 def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: str, why: str) -> None:
     """Confirm that a delivery is right about communities it lacks."""
     from ingest.holds import confirm_partition_gone
+    from orchestration.decisions import tell_ui
     from orchestration.platform import open_platform
     from orchestration.receipts import answer_suppliers
 
@@ -231,6 +236,7 @@ def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: st
     for community in communities:
         confirm_partition_gone(platform.engine, delivery_id, community, by, why)
     answer_suppliers(platform)
+    tell_ui(platform, f"来件 {delivery_id}：确认 {'、'.join(communities)}")
     click.echo(f"来件 {delivery_id} 的 {'、'.join(communities)} 已由 {by} 确认；下次刷新起生效。")
 
 
@@ -242,6 +248,7 @@ def delivery_confirm_gone(delivery_id: int, communities: tuple[str, ...], by: st
 def delivery_unlock(delivery_id: int, by: str, landing: Path | None, password_stdin: bool) -> None:
     """Take in a delivery with its password."""
     from ingest.holds import unlock_held
+    from orchestration.decisions import tell_ui
     from orchestration.platform import open_platform
     from orchestration.receipts import answer_suppliers
     from orchestration.runs import STATUS_NAMES
@@ -254,6 +261,7 @@ def delivery_unlock(delivery_id: int, by: str, landing: Path | None, password_st
     where = landing or platform.settings.landing
     outcome = unlock_held(platform.engine, platform.protector, where, delivery_id, password, by)
     answer_suppliers(platform)
+    tell_ui(platform, f"来件 {delivery_id}：提供密码")
     click.echo(
         f"来件 {delivery_id} 已打开：{STATUS_NAMES[outcome.status]}，行 {outcome.row_count} = "
         f"接收 {outcome.accepted_count} + 隔离 {outcome.quarantined_count}。{outcome.reason or ''}"

@@ -10,7 +10,7 @@ from pydantic import Field
 from ingest.holds import confirm_partition_gone, refuse_held, release_held
 from orchestration.assets.ingest import DELIVERY
 from orchestration.assets.waiting import WAITING
-from orchestration.platform import Platform
+from orchestration.platform import Platform, dagster_home
 from orchestration.receipts import answer_suppliers
 from orchestration.scrub import scrubbed
 from orchestration.waiting import check_waiting, waiting_items, waiting_table
@@ -82,16 +82,36 @@ def confirm(
 def _show(context: dg.OpExecutionContext, platform: Platform, delivery_id: int, decision: str) -> None:
     """Bring everything the UI shows of deliveries up to date with a decision."""
     answer_suppliers(platform)
-    table = waiting_table(platform.engine)
-    count = len(waiting_items(platform.engine))
-    said = f"来件 {delivery_id}：{decision}"
-    shown: dict[str, dg.MetadataValue | str | int] = {"决定": said, "等待处理件数": count, "等待处理": table}
-    # An observation would not do for the ledger: its page goes on showing the table of the last intake.
-    for key in (DELIVERY, WAITING):
-        context.log_event(dg.AssetMaterialization(key, description=said, metadata=shown))
-    # Dagster takes a check here too; its annotation does not say so.
-    context.log_event(check_waiting(platform.engine, DELIVERY))  # type: ignore[arg-type]
-    context.log.info("delivery %d decided; waiting items left: %d", delivery_id, count)
+    for event in decision_events(platform, f"来件 {delivery_id}：{decision}"):
+        # Dagster takes a check here too; its annotation does not say so.
+        context.log_event(event)  # type: ignore[arg-type]
+    context.log.info("delivery %d decided", delivery_id)
+
+
+def decision_events(platform: Platform, said: str) -> tuple[dg.AssetMaterialization, dg.AssetCheckEvaluation]:
+    """What the UI is to be told after a decision: the list of what waits now, and the check on it.
+
+    The ledger itself (``ops/delivery``) is not said to be made anew: its other checks would count as not yet done.
+    """
+    engine = platform.engine
+    waiting = dg.AssetMaterialization(
+        WAITING,
+        description=said,
+        metadata={
+            "决定": said,
+            "dagster/row_count": len(waiting_items(engine)),
+            "等待处理": waiting_table(engine),
+        },
+    )
+    return waiting, check_waiting(engine, DELIVERY)
+
+
+def tell_ui(platform: Platform, said: str) -> None:
+    """Tell the UI of a decision that was made on the command line."""
+    dagster_home(platform)
+    with dg.DagsterInstance.get() as instance:
+        for event in decision_events(platform, said):
+            instance.report_runless_asset_event(event)
 
 
 def _job(name: str, op: dg.OpDefinition, form: dg.Config, description: str) -> dg.JobDefinition:

@@ -163,7 +163,11 @@ def check_waiting(engine: Engine, asset_key: dg.AssetKey) -> dg.AssetCheckEvalua
                 "select coalesce(contract.title, delivery.list_code) as title, delivery.status, count(*) as count "
                 "from ops.delivery as delivery left join ops.contract as contract using (list_code) "
                 "where delivery.status = 'held' or (delivery.status = 'refused' "
-                "and delivery.received_at >= (select started_at from ops.current_refresh)) "
+                "and delivery.reason_code is distinct from 'superseded' "
+                "and delivery.received_at >= (select started_at from ops.current_refresh) "
+                # What a person refused needs nobody any more.
+                "and not exists (select from ops.delivery_decision as decision "
+                "where decision.delivery_id = delivery.delivery_id and decision.decision = 'refuse')) "
                 "group by 1, 2 order by 1, 2"
             )
         ).all()

@@ -138,18 +138,21 @@ def _delivery_drafts(connection: Connection, refresh_id: int | None, known: set[
         text(
             """
             select
-                delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未知清单') as list_title,
+                delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未归入清单') as list_title,
                 delivery.status, coalesce(delivery.reason, '未注明') as reason, delivery.row_count,
                 delivery.accepted_count, delivery.received_at, delivery.reason_code,
                 coalesce(contract.semantics = 'snapshot', false) as is_snapshot,
                 delivery.delivery_id || ':' || delivery.status as fact
             from ops.delivery as delivery
             left join ops.contract as contract on contract.list_code = delivery.list_code
-            where delivery.status in ('held', 'refused')
+            where
+                delivery.status in ('held', 'refused')
+                -- What a later delivery corrected asks for nothing.
+                and delivery.reason_code is distinct from 'superseded'
             union all
             -- Loaded, and of some communities it does not speak until a person says so.
             select
-                delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未知清单'), 'community',
+                delivery.delivery_id, delivery.list_code, coalesce(contract.title, '未归入清单'), 'community',
                 string_agg(
                     hold.community_name || '（上次 ' || hold.last_row_count || ' 行，这次 ' || hold.row_count || ' 行）',
                     '、' order by hold.community_name

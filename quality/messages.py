@@ -38,26 +38,32 @@ _PROBLEM_NAMES: Final = {
     "rows_differ": "检查到的行数与表不符",
     "disagree": "两种算法结论不一致",
 }
-_REFUSE: Final = "yihu delivery refuse 编号 --by 姓名 --why 原因"
+# Who decides works in the pages of the platform; the command line stands behind it in brackets for those who use it.
+_RELEASE: Final = "网页任务“放行来件”（release_delivery；命令行 yihu delivery release 编号 --by 姓名）"
+_REFUSE: Final = (
+    "网页任务“拒收来件”（refuse_delivery；命令行 yihu delivery refuse 编号 --by 姓名 --why 原因）"
+)
+_CONFIRM: Final = "网页任务“确认社区情况”（confirm_partition_gone；命令行 yihu delivery confirm-gone 编号 --community 社区 --by 姓名 --why 依据）"
 # By what became of a delivery; a mail has those of the deliveries in it. One without a usable row cannot be released.
 _DELIVERY_STEPS: Final = {
-    "held": f"扣留的来件：看原因并核对；数据无误的用 yihu delivery release 编号 --by 姓名 放行，有误的用 {_REFUSE} 拒收，请部门改正后重报。",
-    "held_without_rows": f"扣留而没有可用行的来件放行不了：请部门按原因补齐后重新报送，这一件用 {_REFUSE} 了结。",
-    "needs_password": "设有打开密码的来件：当面或电话向报送单位要密码，在命令行执行 yihu delivery unlock 编号 --by 姓名，按提示输入"
-    f"（不显示、不保存；网页的表单会留存，不能在网页里填）；要不到的用 {_REFUSE} 拒收，请其去掉密码重报。",
+    "held": f"扣留的来件：看原因并核对；数据无误的用{_RELEASE}放行，有误的用{_REFUSE}拒收，请部门改正后重报（更正接收后，原来那件自动了结）。",
+    "held_without_rows": f"扣留而没有可用行的来件放行不了：请部门按原因补齐后重新报送，更正接收后自动了结；不再报的用{_REFUSE}了结。",
+    "needs_password": "设有打开密码的来件：请报送单位取消密码重新报送；或当面、电话向其要密码，请管理员在命令行执行"
+    " yihu delivery unlock 编号 --by 姓名，按提示输入（不显示、不保存；网页的表单会留存，不能在网页里填）；"
+    f"要不到的用{_REFUSE}拒收。",
     "community": "有社区待确认的来件：其余社区已采用。问这些社区：漏报的请其补报，补报后自动了结；确已没有对象或确实少了的，"
-    "用 yihu delivery confirm-gone 编号 --community 社区 --by 姓名 --why 依据（或网页任务 confirm_partition_gone）确认。",
-    "empty": "只有表头、没有数据行的来件：多半是漏填，请部门补报；确已没有对象的，用 yihu delivery confirm-gone 编号 --community 社区"
-    "（按社区报送的清单写社区，其他清单写 全街道）--by 姓名 --why 依据 确认，此前的行不再沿用。",
+    f"用{_CONFIRM}确认。",
+    "empty": f"只有表头、没有数据行的来件：多半是漏填，请部门补报；确已没有对象的，用{_CONFIRM}确认，此前的行不再沿用；"
+    "按社区报送的清单写社区，其他清单写 全街道。",
     "refused": "拒收的来件：把回执文件夹中这次来件的回执转给报送部门，按原因改正后重新报送。",
 }
 _NEXT_STEPS: Final = {
     "check": (
-        "在 Dagster 界面打开该检查，或查询表 quality.check_result，确认是数据问题还是程序问题。",
+        "在平台网页（Dagster）的检查页打开这一项（按上面的代码找），看是数据问题还是程序问题；程序问题请找管理员。",
         "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
     ),
     "检查未通过": (
-        "在 Dagster 界面打开未通过的检查，确认是数据问题还是程序问题。",
+        "在平台网页（Dagster）打开未通过的检查，看是数据问题还是程序问题；程序问题请找管理员。",
         "数据问题请部门重报；纠正后重新运行刷新，检查通过后自动恢复发布。",
     ),
     "准确率未达标": (
@@ -83,11 +89,11 @@ _NEXT_STEPS: Final = {
     "走访应用已恢复": ("不需要做什么；中断期间的行已经取到。",),
     "due": (
         "逾期未报的：与报送部门联系；迟报的：看是否已补齐，是否影响当期走访安排。",
-        "报送周期和应报日见数据约定；各期情况见 Dagster 界面的资产 ops/delivery_due。",
+        "报送周期和应报日见各清单的说明；各期情况见平台网页的资产 ops/delivery_due。",
     ),
     "backlog": (
-        "用 yihu delivery list 查看仍被扣留的来件，逐件放行或拒收；早先拒收、之后已重报的不必再处理。",
-        "检查、判定和刷新以最近一次刷新为准，用 yihu status 查看；以后的告警会随时逐封发出。",
+        "在平台网页看资产 ops/waiting 的“等待处理”表，仍被扣留的来件逐件放行或拒收；早先拒收、之后已重报的不必再处理。",
+        "检查、判定和刷新以最近一次刷新为准，在平台网页查看（命令行 yihu status）；以后的告警会随时逐封发出。",
     ),
 }
 

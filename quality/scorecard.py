@@ -149,7 +149,7 @@ _SCORE: Final = text("""
         select delivery.list_code, count(*) as row_count
         from delivery
         inner join ops.quarantined_row as aside on aside.delivery_id = delivery.delivery_id
-        where aside.rule in ('total_row', 'example_row')
+        where aside.rule = 'total_row'
         group by delivery.list_code
     ),
     width as (

@@ -120,7 +120,12 @@ def due_drafts(connection: Connection, refresh_id: int | None, known: set[str]) 
 
     The days a daily list is away in a row are one fact, or its absence would be told every day.
     """
-    rows = [row for row in connection.execute(_LATE_AND_MISSING).all() if _due_keys("due", row) - known]
+    rows = [
+        row
+        for row in connection.execute(_LATE_AND_MISSING).all()
+        # What is held waits for data staff themselves, who are told by a mail of its own.
+        if _due_keys("due", row) - known and not _is_held(row)
+    ]
     if not rows:
         return
     facts = [key for row in rows for key in sorted(_due_keys("due", row))]
@@ -267,10 +272,20 @@ def _reminders(connection: Connection, suppliers: Suppliers, as_of: date) -> lis
     facts = []
     for row in rows:
         keys = _due_keys("reminder", row)
+        if _is_held(row):
+            # Another fact: should it be refused, the list is missing, and that was not told.
+            told, keys = keys, _due_keys("reminder_held", row)
+            if not told - known:
+                continue
         if keys - known:
             item = {**_due_item(row), "fact": row.fact}
             facts.append(_Fact(sorted(keys), row.department, row.list_code, "dues", item))
     return facts
+
+
+def _is_held(row: Row[Any]) -> bool:
+    """Whether the whole list is here and waits for a person; of communities nobody knows which of them it names."""
+    return row.status in ("missing", "pending") and row.held_delivery_id is not None and not _days_late(row)
 
 
 def _due_keys(kind: str, row: Row[Any]) -> set[str]:
@@ -299,6 +314,8 @@ def _due_item(row: Row[Any]) -> dict[str, Any]:
         "delivery_id": row.delivery_id,
         "is_provisional": row.is_provisional,
         "communities": _days_late(row),
+        "held_delivery_id": row.held_delivery_id,
+        "is_held": _is_held(row),
     }
 
 
@@ -331,9 +348,11 @@ _OPEN_MAIL: Final = text("""
 _WAITING_RECEIPTS: Final = text("""
     select
         receipt.delivery_id, receipt.version, delivery.department, delivery.list_code, delivery.status,
-        delivery.reason_code, delivery.reason, delivery.row_count, delivery.accepted_count,
-        delivery.quarantined_count, delivery.warning_count, delivery.received_at,
-        coalesce(contract.title, '未知清单') as list_title,
+        delivery.reason_code, delivery.reason, delivery.accepted_count,
+        -- Footers are no data.
+        delivery.quarantined_count - footer.row_count as quarantined_count,
+        delivery.row_count - footer.row_count as row_count, delivery.warning_count, delivery.received_at,
+        coalesce(contract.title, '未归入清单') as list_title,
         coalesce(contract.semantics = 'snapshot', false) as is_snapshot,
         array(
             select hold.community_name from ops.partition_hold as hold
@@ -342,27 +361,53 @@ _WAITING_RECEIPTS: Final = text("""
         (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'count', kind.row_count, 'header', kind.header, 'problem', kind.problem, 'remedy', kind.remedy
-            ) order by kind.row_count desc, kind.problem, kind.header), '[]'::jsonb)
+            ) order by kind.place), '[]'::jsonb)
             from (
-                select note.rule, rule.problem, rule.remedy, col.header, count(*) as row_count
+                select
+                    said.problem, said.remedy, col.header,
+                    -- A column that is missing is one fault of the file.
+                    case when note.rule = 'required_column_missing' then 1 else count(*) end as row_count,
+                    -- In the order of the receipt: first what could not be used.
+                    row_number() over (
+                        order by
+                            bool_or(note.rule = 'required_column_missing') desc, note.is_aside desc,
+                            count(*) desc, note.rule, note.column_name
+                    ) as place
                 from (
-                    select rule, column_name from ops.quarantined_row
+                    select rule, column_name, true as is_aside from ops.quarantined_row
                     where quarantined_row.delivery_id = receipt.delivery_id
                     union all
-                    select rule, column_name from ops.row_warning
+                    select rule, column_name, false from ops.row_warning
                     where row_warning.delivery_id = receipt.delivery_id
                 ) as note
-                inner join ops.row_rule as rule on rule.rule = note.rule and rule.dimension is not null
+                left join ops.row_rule as rule on rule.rule = note.rule
+                left join lateral (
+                    select wording.problem, wording.remedy from ops.rule_wording as wording
+                    where
+                        wording.list_code = delivery.list_code and wording.rule = note.rule
+                        and wording.column_name in ('', note.column_name)
+                    order by wording.column_name
+                    limit 1
+                ) as own on not note.is_aside
+                cross join lateral (
+                    select coalesce(own.problem, rule.problem) as problem, coalesce(own.remedy, rule.remedy) as remedy
+                ) as said
                 left join ops.contract_column as col
                     on col.list_code = delivery.list_code and col.column_name = note.column_name
-                group by note.rule, rule.problem, rule.remedy, col.header
-                order by count(*) desc, rule.problem
+                -- Total rows, and a refusal of the whole, are no fault of a row.
+                where said.problem is not null and (rule.rule is null or rule.dimension is not null)
+                group by note.rule, note.column_name, note.is_aside, said.problem, said.remedy, col.header
+                order by place
                 limit 5
             ) as kind
         ) as kinds
     from ops.receipt
     inner join ops.delivery on delivery.delivery_id = receipt.delivery_id
     left join ops.contract on contract.list_code = delivery.list_code
+    cross join lateral (
+        select count(*) as row_count from ops.quarantined_row as aside
+        where aside.delivery_id = delivery.delivery_id and aside.rule = 'total_row'
+    ) as footer
     where
         receipt.mail_state = 'waiting'
         and receipt.version = (
@@ -377,7 +422,7 @@ _DUE_FACTS: Final = """
         fact.list_code, contract.title, contract.department, fact.status, fact.as_of,
         min(fact.period_start) as first_day, max(fact.period_end) as last_day, min(fact.due_date) as due_date,
         max(fact.days_late) as days_late, max(fact.first_delivery_id) as delivery_id,
-        bool_or(fact.is_provisional) as is_provisional,
+        bool_or(fact.is_provisional) as is_provisional, max(fact.held_delivery_id) as held_delivery_id,
         jsonb_agg(fact.communities) filter (where fact.communities is not null) as communities,
         concat_ws(':', fact.list_code, fact.status, coalesce(max(fact.first_delivery_id)::text, ''),
             min(fact.period_start)) as fact
@@ -394,6 +439,17 @@ _DUE_FACTS: Final = """
                     community.list_code = due.list_code and community.period_start = due.period_start
                     and community.status = due.status
             ) as communities,
+            -- It came for the period and waits; of a file that nobody can open, the day it came is all there is.
+            (
+                select max(held.delivery_id) from ops.delivery as held
+                inner join ops.delivery_arrival as arrival on arrival.delivery_id = held.delivery_id
+                where
+                    held.list_code = due.list_code and held.status = 'held'
+                    and coalesce(held.snapshot_date, arrival.arrived_on) >= due.period_start
+                    and coalesce(held.snapshot_date, arrival.arrived_on) <= case
+                        when held.snapshot_date is null then greatest(due.period_end, due.as_of) else due.period_end
+                    end
+            ) as held_delivery_id,
             case
                 when contract.rhythm <> 'daily' then due.period_start::text
                 when due.first_delivery_id is not null then due.first_delivery_id::text

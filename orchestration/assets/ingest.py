@@ -18,7 +18,7 @@ from orchestration.app import REACHABLE, check_app
 from orchestration.groups import INGEST
 from orchestration.platform import HeldLock, Platform
 from orchestration.scrub import scrubbed
-from orchestration.waiting import CHECK_NAME, check_waiting, waiting_table
+from orchestration.waiting import CHECK_NAME, check_waiting
 from quality.alerts import deliver_alerts, queue_alerts
 from quality.expectations import check_deliveries
 
@@ -130,7 +130,6 @@ def deliveries(
                 "\n".join(f"- {_title(pull.list_code)}：{pull.said}" for pull in pulls)
                 or "未连接（没有设 YIHU_APP_URL）"
             ),
-            "等待处理": waiting_table(platform.engine),
             "本次来件": dg.MetadataValue.md(
                 f"| 来件编号 | 清单 | 状态 | 行数 | 接收 | 隔离 |\n|---|---|---|---|---|---|\n{rows}"
                 if rows

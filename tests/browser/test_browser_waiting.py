@@ -100,9 +100,14 @@ def test_a_person_releases_a_delivery(console: Console, page: Page) -> None:
     assert console.platform.rows(
         "select status, released_by from ops.delivery where delivery_id = %s", [held]
     ) == [("loaded", "数据员甲")]
-    page.goto(f"{console.address}/assets/ops/delivery")
+    page.goto(f"{console.address}/assets/ops/waiting")
     shows(page, f"来件 {held}：放行")
-    picture(page, "delivery-after-release")
+    picture(page, "waiting-after-release")
+    # The other checks of the ledger keep what the last intake found.
+    page.goto(f"{console.address}/assets/ops/delivery?view=checks")
+    shows(page, "deliveries_look_like_their_lists")
+    assert page.get_by_text("Not evaluated", exact=False).count() == 0
+    picture(page, "checks-after-release")
 
 
 def test_nothing_waits_when_the_community_was_delivered(console: Console, page: Page) -> None:

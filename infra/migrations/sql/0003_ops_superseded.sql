@@ -82,3 +82,19 @@ where hold.status = 'open';
 comment on table ops.delivery_decision is '人对来件的决定，只增不改：放行、拒收、确认社区已无对象、提供密码';
 comment on column ops.delivery_decision.decision
 is '决定：release 放行，refuse 拒收，confirm_gone 确认社区属实，unlock 提供密码';
+
+-- What a rule says where it says more than anywhere (ops.row_rule): of one column, or as a contract words it.
+create table ops.rule_wording (
+    list_code text not null references ops.contract on delete cascade,
+    column_name text not null,
+    rule text not null,
+    problem text not null,
+    remedy text not null,
+    primary key (list_code, rule, column_name)
+);
+comment on table ops.rule_wording is '行规则在某清单、某栏的说法：允许的值、上下限、日期的写法，以及数据约定自定的检查；启动接入时照约定重写';
+comment on column ops.rule_wording.list_code is '清单代码';
+comment on column ops.rule_wording.column_name is '栏；空表示约定自定的检查，不论哪一栏';
+comment on column ops.rule_wording.rule is '规则代码';
+comment on column ops.rule_wording.problem is '问题';
+comment on column ops.rule_wording.remedy is '怎样改';

@@ -52,7 +52,7 @@ customProperties:
   - {property: businessKey, value: [person_name, id_no]}
   - {property: rowIdentity, value: [[person_name], [id_no]]}
   - property: guards
-    value: {countChangeRatio: 0.2, countChangeMinimum: 10, quarantinedRatio: 0.05, olderSnapshot: true,
+    value: {countChangeRatio: 0.2, countChangeMinimum: 10, quarantinedRatio: 0.05, quarantinedMinimum: 1, olderSnapshot: true,
             missingCommunity: true, missingCommunityMinimum: 5}
 schema:
   - name: veteran

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
+import jsonschema
 import openpyxl
 
 from ingest.contract import load_contracts
@@ -24,6 +27,18 @@ VISIT_HEADER = (
     "走访编号", "家庭编号", "户主姓名", "家庭住址", "社区", "网格", "走访日期", "录入时间", "走访人员", "走访方式", "走访结果", "是否知情同意", "需求代码",
     "发现问题数", "满意度", "备注",
 )  # fmt: skip
+
+
+def conforming(answer):
+    """A JSON receipt that is what its shipped schema says; raises where it is not."""
+    schema = json.loads(
+        (Path(__file__).parents[3] / "ingest/receipt_schema.json").read_text(encoding="utf-8")
+    )
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(
+        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
+    ).validate(answer)
+    return answer
 
 
 def made_id(number):

@@ -8,6 +8,7 @@ from ingest_lists import (
     DISABLED_HEADER,
     REGISTER_HEADER,
     VISIT_HEADER,
+    conforming,
     csv_bytes,
     disabled_rows,
     register_rows,
@@ -44,7 +45,7 @@ def receipt(warehouse, tmp_path):
         (path,) = outbox.rglob(f"回执-{delivery_id}-*.xlsx")
         first = openpyxl.load_workbook(path)["回执"]
         said = {row[0]: row[1] for row in first.iter_rows(values_only=True)}
-        return said, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return said, conforming(json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
 
     return receipt
 

@@ -221,7 +221,7 @@ BAD_FILES = {
     "scan.pdf.xlsx": (b"%PDF-1.4", "refused", "pdf"),
     "doubled.csv": (csv_bytes(("姓名", "姓名", "公民身份号码", "残疾类别"), [("测试", "测试", made_id(1), "肢体")]), "refused", "doubled_header"),
     "missing_column.csv": (csv_bytes(("公民身份号码", "残疾类别", "残疾等级"), [(made_id(1), "肢体", "一级")]), "held", "required_column_missing"),
-    "broken_rows.csv": (csv_bytes(DISABLED_HEADER, [*disabled_rows(9), ("", "男"), ("", "女")]), "held", "too_many_quarantined"),
+    "broken_rows.csv": (csv_bytes(DISABLED_HEADER, [*disabled_rows(9), *[("", sex) for sex in "男女男"]]), "held", "too_many_quarantined"),
 }  # fmt: skip
 
 

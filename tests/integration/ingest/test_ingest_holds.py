@@ -191,3 +191,19 @@ def test_the_command_line_takes_the_password_from_its_input_and_keeps_it_nowhere
     ]
     assert written, "at least the receipt"
     assert not [path for path in written if PASSWORD.encode() in path.read_bytes()]
+
+
+def test_a_workbook_that_comes_again_without_its_password_settles_the_locked_one(
+    locked, put, take, unlock, ask
+):
+    put(FOLDER, "别的202607.csv", csv_bytes(DISABLED_HEADER, disabled_rows(5)))
+    take()
+    assert ask("select status from ops.delivery where delivery_id = :id", id=locked.id) == [("held",)]
+    put(FOLDER, "名册202607.xlsx", workbook_bytes(DISABLED_HEADER, *disabled_rows(6)))
+    (opened,) = take()
+    assert opened.status == "loaded"
+    assert ask(
+        "select status, reason_code, superseded_by from ops.delivery where delivery_id = :id", id=locked.id
+    ) == [("refused", "superseded", opened.delivery_id)]
+    with pytest.raises(PermanentError, match="没有在等密码"):
+        unlock(locked.id)

@@ -81,6 +81,7 @@ def test_a_file_outside_the_list_folders_is_refused_and_told_where_it_belongs(
     put("civil_affairs", "名单.csv", b"a,b\n1,2\n")
     put("health", "名单.csv", b"a,b\n1,2\n")
     put("health", "登记表.csv", csv_bytes(REGISTER_HEADER, register_rows(4)))
+    put("health/我们的名单", "名单.csv", b"a,b\n1,2\n")
     put("no_such_department", "名单.csv", DISABLED)
     put("no_such_department/no_such_list/2026-07", "名单.csv", DISABLED)
     assert {path.name for path in unseen_files(warehouse.engine, landing)} == {
@@ -96,7 +97,9 @@ def test_a_file_outside_the_list_folders_is_refused_and_told_where_it_belongs(
         for o in outcomes
     }
     some = "以下文件夹之一："
-    places = [f"{contract.department}/{code}" for code, contract in load_contracts().items()]
+    places = [
+        f"{contract.department}/{code}（{contract.title}）" for code, contract in load_contracts().items()
+    ]
     health, civil_affairs = (
         [place for place in places if place.startswith(f"{department}/")]
         for department in ("health", "civil_affairs")
@@ -107,7 +110,12 @@ def test_a_file_outside_the_list_folders_is_refused_and_told_where_it_belongs(
         "misplaced",
         some + "、".join(civil_affairs),
     )
-    assert found.pop(("no_such_department", "no_such_list", "名单.csv"))[0] == "unknown_list"
+    # A folder of no list is told by the content too, as one that is missing is.
+    assert found.pop(("no_such_department", "no_such_list", "名单.csv")) == (
+        "unknown_list",
+        "civil_affairs/disabled 文件夹",
+    )
+    assert found.pop(("health", "我们的名单", "名单.csv")) == ("unknown_list", some + "、".join(health))
     assert found == {
         ("未归入部门", "未归入清单", "残疾人.csv"): ("misplaced", "civil_affairs/disabled 文件夹"),
         ("health", "未归入清单", "名单.csv"): ("misplaced", some + "、".join(health)),

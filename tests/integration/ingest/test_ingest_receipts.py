@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import openpyxl
 import pytest
-from ingest_lists import ARRIVED, DISABLED_HEADER, csv_bytes, disabled_rows, made_id
+from ingest_lists import ARRIVED, DISABLED_HEADER, conforming, csv_bytes, disabled_rows, made_id
 from sqlalchemy import text
 
 from ingest import receipts as receipts_module
@@ -35,7 +35,9 @@ def read(path):
     """A receipt in both forms: first sheet, kinds, lines, all sheets; and the JSON."""
     book = openpyxl.load_workbook(path)
     sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book}
-    return sheets, json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    answer = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    conforming(answer)
+    return sheets, answer
 
 
 def test_every_state_of_a_delivery_has_its_receipt(put, take, warehouse, outbox):

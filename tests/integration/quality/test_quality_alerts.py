@@ -481,7 +481,8 @@ class TestWhatDeliveriesWaitFor:
         ("status", "code", "said"),
         [
             ("held", "needs_password", "yihu delivery unlock 编号 --by 姓名"),
-            ("refused", "no_rows", "全街道）--by 姓名 --why 依据 确认"),
+            ("refused", "no_rows", "网页任务“确认社区情况”（confirm_partition_gone"),
+            ("held", "count_far_off", "网页任务“放行来件”（release_delivery"),
         ],
     )
     def test_a_reason_with_a_way_of_its_own_is_told_with_it(
@@ -491,12 +492,15 @@ class TestWhatDeliveriesWaitFor:
         delivery_id = add_delivery(engine, status)
         with engine.begin() as connection:
             connection.execute(
-                text("update ops.delivery set reason_code = :code where delivery_id = :id"),
-                {"code": code, "id": delivery_id},
+                text(
+                    "update ops.delivery set reason_code = :code, row_count = :rows, accepted_count = :rows,"
+                    " quarantined_count = 0 where delivery_id = :id"
+                ),
+                {"code": code, "id": delivery_id, "rows": 5 if code == "count_far_off" else 0},
             )
         queue_alerts(engine)
         deliver_alerts(engine, transport, settings, NOW)
         body = received(sink)[0].get_body(("plain",))
         assert body is not None
         assert said in body.get_content()
-        assert "yihu delivery release" not in body.get_content()
+        assert ("yihu delivery release" in body.get_content()) == (code == "count_far_off")

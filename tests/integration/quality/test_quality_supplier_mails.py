@@ -515,7 +515,113 @@ def test_what_a_receipt_asks_for_is_said_in_the_mail_as_it_is(engine: Engine, ma
     queue(engine, settings)
     deliver_alerts(engine, transport, settings, NOW)
     said = told(received(sink)[0])
-    assert "把密码当面或电话告诉街道数据人员，不要写在邮件里" in said
+    assert "取消密码重新报送，或电话告知街道数据人员密码" in said
     assert "确已没有对象的不必重报，把来件编号告诉街道数据人员" in said
     assert "待确认的社区：在水社区（其余已接收，这些仍沿用以前的行）" in said
     assert "漏报的补上后重新报送整份文件；确无对象或确实少了的，告诉街道数据人员" in said
+
+
+def test_a_list_that_is_here_and_held_is_not_called_missing(engine: Engine, mailing: Any) -> None:
+    sink, settings, transport = mailing
+    held = add_receipt(engine, settings, list_code="disabled", status="held")
+    with engine.begin() as connection:
+        connection.execute(
+            text("update ops.delivery set reason_code = 'needs_password' where delivery_id = :id"),
+            {"id": held},
+        )
+    start = date(2026, 10, 1)
+    add_due(engine, "disabled", start, date(2026, 12, 31), date(2026, 10, 15), "missing", 20)
+    queue(engine, settings)
+    assert queue_alerts(engine) == 1, "data staff are told of what waits, not that it is missing"
+    deliver_alerts(engine, transport, settings, NOW)
+    staff, supplier = sorted((told(mail) for mail in received(sink)), key=lambda said: "区民政局" in said)
+    assert "yihu delivery unlock" in staff
+    assert "逾期未报" not in staff + supplier
+    assert f"已收到（来件 {held}），扣留中" in supplier
+    assert "取消密码重新报送，或电话告知街道数据人员密码" in supplier
+    # Once it is refused, the list is missing, and that is told.
+    with engine.begin() as connection:
+        connection.execute(
+            text("update ops.delivery set status = 'refused' where delivery_id = :id"), {"id": held}
+        )
+    assert queue_alerts(engine) == 2
+    assert queue(engine, settings).mail_count == 1
+
+
+def test_kinds_in_a_mail_begin_with_what_could_not_be_used_and_say_what_is_allowed(
+    engine: Engine, mailing: Any
+) -> None:
+    sink, settings, transport = mailing
+    number = add_receipt(engine, settings, list_code="disabled", status="held")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "insert into ops.row_rule (rule, dimension, problem, remedy) values"
+                " ('no_identity', 'conformity', '没有写明是谁', '补上姓名'), ('code_unknown', 'conformity', '认不得', '照说明'),"
+                " ('total_row', null, '合计行', '不必修改'),"
+                " ('required_column_missing', 'completeness', '缺少必需的一栏', '补上')"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into ops.rule_wording (list_code, column_name, rule, problem, remedy) values"
+                " ('disabled', 'category', 'code_unknown', '认不得这个写法', '请填：视力、听力之一'),"
+                " ('disabled', '', 'own_rule', '两栏对不上', '核对两栏')"
+            )
+        )
+        connection.execute(
+            text(
+                "insert into ops.row_warning (delivery_id, record_id, row_number, rule, column_name, message)"
+                " select :id, '-', n, 'code_unknown', case when n % 8 = 0 then 'category' else 'c' || n % 8 end, '-'"
+                " from generate_series(1, 80) as n union all select :id, '-', 1, 'own_rule', 'category', '-'"
+                " from generate_series(1, 90)"
+            ),
+            {"id": number},
+        )
+        connection.execute(
+            text(
+                "insert into ops.quarantined_row (delivery_id, row_number, rule, message, row_encrypted) values"
+                " (:id, 3, 'no_identity', '-', 'x'), (:id, 9, 'total_row', '-', 'x'),"
+                " (:id, 4, 'required_column_missing', '-', 'x'), (:id, 5, 'required_column_missing', '-', 'x')"
+            ),
+            {"id": number},
+        )
+    queue(engine, settings)
+    deliver_alerts(engine, transport, settings, NOW)
+    said = told(received(sink)[0])
+    kinds = [line.strip() for line in said.splitlines() if line.startswith("  - ")]
+    assert kinds[:4] == [
+        "- 1 条：缺少必需的一栏。补上。",
+        "- 1 条：没有写明是谁。补上姓名。",
+        "- 90 条：两栏对不上。核对两栏。",
+        "- 10 条：认不得。照说明。",
+    ]
+    assert "合计行" not in said
+    assert "数据 4 行，接收 0 行，隔离 4 行" in said, "a footer is no data"
+    with engine.begin() as connection:
+        connection.execute(text("delete from ops.row_warning where column_name like 'c_'"))
+    add_version(engine, settings, number, 2)
+    queue(engine, settings, NOW + timedelta(hours=1))
+    deliver_alerts(engine, transport, settings, NOW + timedelta(hours=1))
+    assert "请填：视力、听力之一" in told(received(sink)[-1])
+
+
+def test_what_a_later_delivery_corrected_asks_for_nothing(engine: Engine, mailing: Any) -> None:
+    sink, settings, transport = mailing
+    number = add_receipt(engine, settings, list_code="disabled", status="refused")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "update ops.delivery set reason_code = 'superseded', reason = '已由来件 6 更正，不再使用。' "
+                "where delivery_id = :id"
+            ),
+            {"id": number},
+        )
+    queue(engine, settings)
+    assert queue_alerts(engine) == 0
+    deliver_alerts(engine, transport, settings, NOW)
+    said = told(received(sink)[0])
+    assert "已更正" in said
+    assert "拒收" not in said
+    assert "已由来件 6 更正，不再使用" in said
+    assert "没有需要改正的地方" in said

@@ -80,7 +80,9 @@ def dirty_lists(draw):
     for _ in range(draw(st.integers(0, 6))):
         index = draw(st.integers(0, len(rows) - 1))
         kind = draw(
-            st.sampled_from(("cell", "cell", "cell", "row", "long", "short", "header", "blank", "total"))
+            st.sampled_from(
+                ("cell", "cell", "cell", "row", "long", "short", "header", "blank", "total", "example")
+            )
         )
         if kind == "cell":
             rows[index] = list(rows[index])
@@ -88,6 +90,15 @@ def dirty_lists(draw):
                 rows[index][draw(st.integers(0, len(rows[index]) - 1))] = draw(st.sampled_from(DIRT))
         elif kind == "row":
             rows.append(list(rows[index]))
+        elif kind == "example":
+            rows[index] = list(rows[index])
+            for name, cell in (
+                ("姓名", "王小兰"),
+                ("身份证号", "11010519491231002X"),
+                ("现住址", "望江家园12幢1单元301室"),
+            ):
+                if name in header and header.index(name) < len(rows[index]):
+                    rows[index][header.index(name)] = cell
         elif kind == "long":
             rows[index] = [*rows[index], "多"]
         elif kind == "short":

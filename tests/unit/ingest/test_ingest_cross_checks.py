@@ -11,6 +11,7 @@ from open_data_contract_standard.model import DataQuality
 from infra.errors import PermanentError
 from ingest.check_kinds import Finding
 from ingest.contract import CONTRACT_FOLDER, load_code_lists, load_contracts
+from ingest.cross_checks import Unique
 from ingest.declared_checks import read_cross_checks
 from ingest.layout import choose_tables, missing_columns, source_rows
 from ingest.messages import WARNING_RULES
@@ -254,6 +255,71 @@ def test_one_cell_one_message(list_code, change, rule, column, beside):
     (warning,) = [warning for warning in row.warnings if warning.column_name == column]
     assert warning.rule == rule
     assert beside in warning.message
+
+
+# -- keys of events ---------------------------------------------------------------------------------------------------
+
+EVENTS = sorted(code for code, contract in CONTRACTS.items() if not contract.is_snapshot)
+# What an event of a list may differ in when its key is the same.
+OTHERWISE = {
+    "visit": {"备注": "另一次"},
+    "problem": {"备注": "另一件"},
+    "need": {"备注": "另一项"},
+    "resource": {"备注": "另一项"},
+    "satisfaction": {"备注": "另一份"},
+    "household_register": {"备注": "另一行"},
+}
+
+
+@pytest.mark.parametrize("code", EVENTS)
+def test_every_list_of_events_declares_that_its_keys_are_unique(code):
+    assert any(isinstance(check, Unique) for check in CONTRACTS[code].checks.of_delivery)
+
+
+@pytest.mark.parametrize("code", sorted(set(EVENTS) & set(SOUND) & set(OTHERWISE)))
+def test_two_different_rows_of_one_key_are_told_on_both(code):
+    """Only one of them counts, and which of two events was lost nobody could say (found by a clerk, 2026-11)."""
+    contract = CONTRACTS[code]
+    (check,) = [check for check in contract.checks.of_delivery if isinstance(check, Unique)]
+    headers = {name: contract.column(name).header for name in check.key}
+    row = SOUND[code] | {header: SOUND[code].get(header, "甲1") for header in headers.values()}
+    for rows, expected in (
+        ([row, row | OTHERWISE[code]], [[check.rule], [check.rule]]),
+        ([row, row], [[], ["duplicate_of_row"]]),
+        ([row, {**row, **OTHERWISE[code], headers[check.key[0]]: "乙二"}], [[], []]),
+    ):
+        judged = judge(code, *rows)
+        assert [[w.rule for w in found.warnings] for found in judged.accepted] == expected
+        if expected[0]:
+            assert [
+                "另见第 3 行" in judged.accepted[0].warnings[0].message,
+                "另见第 2 行" in judged.accepted[1].warnings[0].message,
+            ] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("code", "header"),
+    [
+        (code, contract.column(name).header)
+        for code, contract in CONTRACTS.items()
+        if contract.semantics == "append" and contract.column(contract.business_key[0]).is_required
+        for name in contract.business_key
+    ],
+)
+@pytest.mark.parametrize("cell", [None, "无", "同上"])
+def test_an_event_without_its_key_is_quarantined(code, header, cell):
+    """No later row could correct it: it would stay for ever."""
+    row = SOUND.get(code) or {"抽查编号": "CC1", "核查字段": "姓名", "核查结果": "正确"}
+    judged = judge(code, row | {header: cell}, row)
+    assert [(found.rule, found.source.row_number) for found in judged.quarantined] == [("no_key", 2)]
+    assert judged.quarantined[0].message.startswith(f"“{header}”：")
+    assert len(judged.accepted) == 1
+
+
+def test_a_stage_whose_time_was_mistyped_is_kept():
+    row = SOUND["problem"]
+    (found,) = judge("problem", row | {"环节时间": "改天"}).accepted
+    assert ("date_unreadable", "stage_at") in rules(found)
 
 
 # -- deliveries -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The fill-in workbook of every list: what a clerk sees in it, and that the platform reads back what was filled in."""
 
+import re
 from datetime import date, datetime
 
 import openpyxl
@@ -7,11 +8,13 @@ import pytest
 
 from infra.errors import PermanentError
 from ingest.contract import load_contracts
-from ingest.guidance import allowed_values, example_of, how_to_write
+from ingest.guidance import allowed_values, example_of, how_to_write, meaning_of
 from ingest.headers import missing_columns
 from ingest.layout import choose_tables, source_rows
 from ingest.normalise.texts import code_text
+from ingest.placing import lay_out
 from ingest.readers.files import read_file
+from ingest.readers.sheet import UnreadableFile
 from ingest.rows import judge_rows
 from ingest.template import HEADER_ROW, number_format, write_template, write_templates
 from ingest.template_marks import CHOICES_SHEET, GUIDE_SHEET
@@ -21,9 +24,9 @@ TODAY = date(2026, 11, 24)
 EVERY_LIST = pytest.mark.parametrize("contract", CONTRACTS.values(), ids=lambda contract: contract.list_code)
 
 
-def as_typed(column):
-    """The example as a spreadsheet keeps it when it is typed into the template's cell."""
-    text = example_of(column)
+def as_typed(column, text=None):
+    """The example, or another text, as a spreadsheet keeps it when it is typed into the template's cell."""
+    text = text or example_of(column)
     if number_format(column) == "@":
         return text
     if column.semantic_type in ("date", "datetime"):
@@ -38,11 +41,19 @@ def read_back(path, contract):
     return layout, rows
 
 
-def fill_in(path, contract, row=HEADER_ROW + 1):
+def of_somebody(column):
+    """A value for the column that is not the example's wherever a row says who or which it is."""
+    if column.semantic_type == "person_name":
+        return "赵雪"
+    return "B0002" if column.semantic_type == "text" and column.name.endswith("_no") else None
+
+
+def fill_in(path, contract, row=HEADER_ROW + 1, values=of_somebody, only=lambda column: True):
     book = openpyxl.load_workbook(path)
     sheet = book.worksheets[0]
     for number, column in enumerate(contract.columns, start=1):
-        sheet.cell(row, number, as_typed(column))
+        if only(column):
+            sheet.cell(row, number, as_typed(column, values(column)))
     book.save(path)
 
 
@@ -71,6 +82,43 @@ def test_a_filled_in_template_is_read_back_without_a_note(contract, tmp_path):
     kinds = (checks.of_row, checks.of_household, checks.of_block, checks.of_delivery)
     own_rules = {check.rule for kind in kinds for check in kind}
     assert [(w.rule, w.column_name) for w in row.warnings if w.rule not in own_rules] == []
+
+
+def judged(path, contract):
+    return judge_rows(read_back(path, contract)[1], contract, TODAY, [], TODAY)
+
+
+@EVERY_LIST
+def test_our_own_example_left_in_the_list_is_nobody(contract, tmp_path):
+    path = write_template(contract, tmp_path)
+    fill_in(path, contract, values=lambda column: None)
+    fill_in(path, contract, row=HEADER_ROW + 2)
+    rows = judged(path, contract)
+    assert [(row.rule, row.source.row_number) for row in rows.quarantined] == [
+        ("example_row", HEADER_ROW + 1)
+    ]
+    assert "请删去" in rows.quarantined[0].message
+    assert [row.source.row_number for row in rows.accepted] == [HEADER_ROW + 2]
+
+
+def test_the_example_is_told_by_name_and_number_and_a_namesake_is_somebody(tmp_path):
+    contract = CONTRACTS["family_doctor"]
+    wanted = ("person_name", "id_no", "phone", "address")
+    for others, is_example in (
+        ({}, True),
+        ({"id_no": "330102198503231240"}, True),  # the phone is still the example's
+        ({"id_no": "330102198503231240", "phone": "13906501037", "address": "清水苑1幢1单元101室"}, False),
+        ({"person_name": "赵雪"}, False),
+    ):
+        path = write_template(contract, tmp_path)
+        fill_in(
+            path,
+            contract,
+            values=lambda column, others=others: others.get(column.name),
+            only=lambda column: column.name in wanted,
+        )
+        rows = judged(path, contract)
+        assert bool(rows.quarantined) == is_example, others
 
 
 @EVERY_LIST
@@ -103,7 +151,8 @@ def test_every_column_is_explained_marked_and_checked(contract, tmp_path):
     }
     for number, column in enumerate(contract.columns, start=1):
         validation = validations[sheet.cell(HEADER_ROW, number).column_letter]
-        assert column.description in validation.prompt
+        assert meaning_of(column.description) in validation.prompt
+        assert not re.search(r"密文|令牌|掩码|任何键|（L\d）|GB", validation.prompt + row[1].value)
         # Longer texts make Excel call the file damaged.
         assert len(validation.prompt) <= 255
         assert len(validation.error) <= 255
@@ -146,3 +195,21 @@ def test_templates_of_all_lists_or_of_the_named_ones(tmp_path):
     assert len(write_templates(tmp_path)) == len(CONTRACTS)
     with pytest.raises(PermanentError, match="no_such_list"):
         write_templates(tmp_path, ["no_such_list"])
+
+
+@EVERY_LIST
+def test_a_filled_in_template_in_another_lists_folder_is_told_as_what_it_is(contract, tmp_path):
+    """Whatever the other list's readers make of it: a table is no card form of another list (found by a clerk, 2026-11)."""
+    path = write_template(contract, tmp_path)
+    for row in range(HEADER_ROW + 1, HEADER_ROW + 5):
+        fill_in(path, contract, row=row)
+    content = read_file(path.read_bytes(), path.name)
+    for other in CONTRACTS.values():
+        if other is contract:
+            lay_out(CONTRACTS, other, content)
+            continue
+        with pytest.raises(UnreadableFile) as refusal:
+            lay_out(CONTRACTS, other, content)
+        assert refusal.value.code == "wrong_list", other.list_code
+        assert f"内容是《{contract.title}》" in refusal.value.reason
+        assert f"{contract.department}/{contract.list_code}" in refusal.value.reason
