@@ -14,8 +14,9 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from ingest.contract import Contract
+from ingest.footers import is_example, total_word
 from ingest.headers import Header, normalise_header
-from ingest.household_blocks import Blocks
+from ingest.household_blocks import Blocks, with_heads_as_members
 from ingest.layout import (
     Layout,
     SourceRow,
@@ -23,8 +24,8 @@ from ingest.layout import (
     Tables,
     is_repeated_header,
     source_rows,
-    total_word,
 )
+from ingest.messages import NOT_DATA
 from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.delimited import StreamedRows
 from ingest.readers.sheet import LONGEST_CELL, Cell, Row, is_blank
@@ -186,12 +187,18 @@ class _Shape:
             return None
         columns = list(zip(*[record for _, record in chunk], strict=True))
         full, full_and_no_header = 0, 0
+        if self._has_heads_alone(columns):
+            return None
         for position, column in enumerate(columns):
             distinct = set(column)
             if not self._is_plain(distinct):
                 return None
             # The first three filled cells of every row lie in these columns.
-            if full < 3 and any(total_word(cell) for cell in distinct if not cell.isascii()):
+            if full < 3 and any(
+                total_word(cell) or is_example(cell) for cell in distinct if not cell.isascii()
+            ):
+                return None
+            if self._names[position] in ("person_name", "head_name") and any(map(is_example, distinct)):
                 return None
             if "" not in distinct:
                 full += 1
@@ -218,6 +225,13 @@ class _Shape:
         block_nos, filled = placed
         return Table(self._sheet_name, numbers, known, self._headers, surplus, filled, block_nos)
 
+    def _has_heads_alone(self, columns: list[tuple[str, ...]]) -> bool:
+        """Whether a row may name a head and no member."""
+        if not self._blocks.is_active or not {"head_name", "person_name"}.issubset(self._names):
+            return False
+        heads, persons = (columns[self._names.index(name)] for name in ("head_name", "person_name"))
+        return any(head and len(person) < 2 for head, person in zip(heads, persons, strict=True))
+
     @staticmethod
     def _is_plain(distinct: set[str]) -> bool:
         """Whether no cell is white space only, says "same as above" or is beyond all measure."""
@@ -237,6 +251,10 @@ class _Shape:
 
 
 def _placed(records: Iterable[_Record], table: TableRows) -> Iterator[SourceRow]:
+    return with_heads_as_members(_placed_one_by_one(records, table), table.contract)
+
+
+def _placed_one_by_one(records: Iterable[_Record], table: TableRows) -> Iterator[SourceRow]:
     for number, record in records:
         cells = tuple(record)
         if not is_blank(cells) and (source := table.place(Row(number, cells))) is not None:
@@ -248,11 +266,11 @@ def _gathered(rows: Iterator[SourceRow]) -> Iterator[list[SourceRow]]:
     block: int | None = None
     for row in rows:
         # A block ends with a total row or with the next one's first row; a row too long to be read may stand inside it.
-        is_cut_fit = block is None or row.fault == "total_row" or row.block_no not in (None, block)
+        is_cut_fit = block is None or row.fault in NOT_DATA or row.block_no not in (None, block)
         if len(batch) >= BATCH_ROWS and is_cut_fit:
             yield batch
             batch = []
-        block = None if row.fault == "total_row" else block if row.block_no is None else row.block_no
+        block = None if row.fault in NOT_DATA else block if row.block_no is None else row.block_no
         batch.append(row)
     if batch:
         yield batch

@@ -12,7 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from ingest.headers import Header, HeaderMatch, missing_names, normalise_header, read_label
+from ingest.footers import is_total_row
+from ingest.header_groups import is_person_label, is_section, section_of_other
+from ingest.headers import (
+    Header,
+    HeaderMatch,
+    missing_names,
+    normalise_header,
+    read_label,
+    read_label_of_other,
+)
 from ingest.normalise.ids import looks_like_id
 from ingest.normalise.names import name_key
 from ingest.normalise.texts import code_text, fold, without_spaces
@@ -100,6 +109,7 @@ def read_cards(sheet: Sheet, contract: Contract) -> tuple[Sheet, Header] | None:
         texts=tuple(normalise_header(labels[name]) for name in names),
         match=HeaderMatch({name: place for place, name in enumerate(names)}, labels, (), ()),
         notes=tuple(notes),
+        is_of_cards=True,
     )
     head = Row(first, tuple(labels[name] for name in names))
     return replace(sheet, rows=[*above, head, *rows], vertical_merges=(), horizontal_merges=()), header
@@ -171,6 +181,9 @@ class _Reader:
         self._title = ""
         self._begins_anew = True
         self._counter: int | None = None  # position of 序号 in the members' table
+        self._section: str | None = (
+            None  # whose the labels are, when not of whom the form is about (子女信息)
+        )
         # Lines with somebody's id in a place that no label explains: the forms differ, and nobody may be left out.
         self.unread_row: int | None = None
         self.label_rows = 0
@@ -180,6 +193,7 @@ class _Reader:
         table: dict[int, str] | None = None
         for index, row in enumerate(self._rows):
             texts = [_label_text(cell) for cell in row.cells]
+            self._enter_section(texts)
             hits = [self._hit(text) if text else None for text in texts]
             following = self._rows[index + 1].cells if index + 1 < len(self._rows) else ()
             if columns := self._members_header(row.cells, hits, following):
@@ -198,8 +212,29 @@ class _Reader:
         return [card for card in self._cards if card.labels]
 
     def _hit(self, text: str) -> str | None:
-        found = read_label(text, self._contract) if len(text) <= _LABEL_LENGTH else None
+        if len(text) > _LABEL_LENGTH:
+            return None
+        if self._section is not None:
+            return read_label_of_other(text, self._section, self._contract)
+        found = read_label(text, self._contract)
         return found[0] if found else None
+
+    def _enter_section(self, texts: Sequence[str]) -> None:
+        """A section's title says whose the labels below it are, or beside it; until the next section or form."""
+        filled = [text for text in texts if text]
+        if len(filled) == 1 and (is_section(filled[0]) or _FORM_TITLE.search(filled[0])):
+            self._section = section_of_other(filled[0], self._contract)
+        elif len(filled) > 2 and texts[0] and is_person_label(filled[1]):
+            whose = section_of_other(texts[0], self._contract)
+            if whose is not None:
+                self._section = whose
+        elif self._section is not None and self._cards and any(self._is_opening(text) for text in filled):
+            self._section = None  # the next form, which has no title
+
+    def _is_opening(self, text: str) -> bool:
+        found = read_label(text, self._contract) if len(text) <= _LABEL_LENGTH else None
+        own = ("person_name", "id_no", "phone", "address")  # what another person has, too
+        return found is not None and found[0] == self._opening and found[0] not in own
 
     def _leaves_table(self, cells: Sequence[Cell], hits: Sequence[str | None]) -> bool:
         """Whether a row below a members' header is no member: it begins with a label, or is a title or signature."""
@@ -216,6 +251,7 @@ class _Reader:
             or sum(1 for hit in hits if hit) >= 3
             or bool(self._inline(cells))
             or _is_end(cells)
+            or is_total_row(cells)
         )
 
     def _read_member(self, row: Row, table: dict[int, str]) -> None:
@@ -266,7 +302,8 @@ class _Reader:
                 pairs.append((name, texts[place], value))
         pairs.extend(self._inline(row.cells))
         if not pairs:
-            if any(looks_like_id(cell) for cell in row.cells if isinstance(cell, str)):
+            has_id = any(looks_like_id(cell) for cell in row.cells if isinstance(cell, str))
+            if has_id and self._section is None:
                 self.unread_row = self.unread_row or row.number
             filled = [text for text in texts if text]
             if len(filled) == 1 and _FORM_TITLE.search(filled[0]):

@@ -6,6 +6,7 @@ Which rows those are is told here. What the rows of a sheet are otherwise is sai
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 from ingest.addresses.parser import parse_address
@@ -27,8 +28,9 @@ _NUMBER: Final = re.compile(r"(?a)[+-]?\d+(?:\.\d+)?")
 class Blocks:
     """Fills household columns down (L5): from the head's row to the rows below, until the next household starts.
 
-    A household starts where a column of the contract's ``blockStart`` has a new value. A row that says none of these
-    starts one when it is another head; when it is not said to be a member and has a door, or serial number and household
+    A household starts where a column of the contract's ``blockStart`` has a new value; of several, the strongest decides,
+    but another head's name under the same number is another household, and so is a head's own row with another door or
+    serial number (one number for two families, a family listed at two places). A row that says none of these starts one when it is another head; when it is not said to be a member and has a door, or serial number and household
     values, of its own. Any other row is a member, and what it says of the household otherwise than the head's row is set
     aside and told (``docs/lists`` say so to those who fill in the list).
     """
@@ -84,7 +86,7 @@ class Blocks:
                     row.findings += (("household_value_differs", name, cell_text(own[name])),)
                     row.cells[name] = cell
                     row.filled += (name,)
-        self._has_head = self._has_head or is_head
+        self._has_head = self._has_head or is_head or self._is_named_head(row, self._current or {})
         row.block_no = self._number
 
     def _note_unnamed(self, row: SourceRow) -> None:
@@ -103,6 +105,8 @@ class Blocks:
         key = self._strong[0]
         texts = columns[key]
         if any(map(_is_nothing, set(texts))) or (self._current is not None and key not in self._current):
+            return None
+        if key != "head_name" and "head_name" in columns and self._has_two_heads(texts, columns):
             return None
         own = [name for name in self._household if name in columns]
         gaps = {name: list(columns[name]) for name in own if name != key and "" in columns[name]}
@@ -127,6 +131,22 @@ class Blocks:
         self._has_head = self._has_head or any(map(self._is_heads_relation, relations[begin:]))
         return numbers, {name: cells for name, cells in gaps.items() if cells != columns[name]}
 
+    def _has_two_heads(self, texts: list[str], columns: dict[str, list[str]]) -> bool:
+        """Whether neighbours of one number name two heads, or a head stands there twice: they are told row by row."""
+        names = columns["head_name"]
+        persons = columns.get("person_name", names)
+        last = str((self._current or {}).get(self._strong[0], ""))
+        head = str((self._current or {}).get("head_name", ""))
+        seen = self._has_head
+        for text, name, person in zip(texts, names, persons, strict=True):
+            if text != last:
+                last, head, seen = text, name, person == name
+            elif name and (name != head or (seen and person == name)):
+                return True
+            else:
+                seen = seen or person == name
+        return False
+
     def differ(self, one: str, other: str) -> bool:
         """Whether two rows that say these in the strongest column are of different households for sure."""
         return (
@@ -145,8 +165,10 @@ class Blocks:
         shared = [name for name in self._strong if name in own and name in current]
         if shared:
             is_same = _same(self._household[shared[0]], own[shared[0]], current[shared[0]])
-            if not is_same or shared[0] != "address":
-                return is_same
+            if is_same and shared[0] != "address":
+                return not self._is_another_head(own, row, is_head)
+            if not is_same:
+                return False
         if not shared and any(name in own for name in self._strong):
             return False  # says a household the block does not know
         if not any(name in current for name in self._strong):
@@ -164,6 +186,22 @@ class Blocks:
         ]
         return not unlike or not ("address" in unlike or any(name in own for name in self._counters))
 
+    def _is_another_head(self, own: dict[str, Cell], row: SourceRow, is_head: bool) -> bool:
+        """Whether a row that says the block's number, or its head's name, is another household's first row all the same."""
+        current = self._current or {}
+        if "head_name" not in own or "head_name" not in current:
+            return False
+        if not _same(self._household["head_name"], own["head_name"], current["head_name"]):
+            return True
+        relation = self._relation(row.cells.get("relation_code"))
+        if not self._has_head or not self._is_named_head(row, own) or (relation is not None and not is_head):
+            return False
+        return any(
+            name in current and not _same(column, own[name], current[name])
+            for name, column in self._household.items()
+            if name in own and name not in self._counters
+        )
+
     def _is_head(self, row: SourceRow) -> bool:
         return self._is_heads_relation(row.cells.get("relation_code"))
 
@@ -179,6 +217,69 @@ class Blocks:
     def _is_named_head(self, row: SourceRow, current: dict[str, Cell]) -> bool:
         name, head = row.cells.get("person_name"), current.get("head_name")
         return isinstance(name, str) and isinstance(head, str) and name_key(name) == name_key(head)
+
+
+def with_heads_as_members(rows: Iterable[SourceRow], contract: Contract) -> Iterator[SourceRow]:
+    """The rows in order; where a household's first row names its head and no member, the head is the member of that row.
+
+    Unless the head has a row of its own further down in the household: then the first row is only the household's.
+    """
+    if contract.column("head_name") is None or contract.column("person_name") is None:
+        yield from rows
+        return
+    waiting: list[SourceRow] = []
+    for row in rows:
+        if waiting and row.block_no != waiting[0].block_no:
+            yield from _settled(waiting, contract)
+            waiting = []
+        if waiting or _names_only_head(row, contract):
+            waiting.append(row)
+        else:
+            yield row
+    yield from _settled(waiting, contract)
+
+
+def _names_only_head(row: SourceRow, contract: Contract) -> bool:
+    """Whether a row says a head itself and, below the headers of members, nobody."""
+    return (
+        row.fault is None
+        and row.block_no is not None
+        and "head_name" not in row.filled
+        and not _is_nothing(row.cells.get("head_name"))
+        and all(_is_nothing(row.cells.get(name)) for name in ("person_name", "id_no", "birth_date"))
+        and (_is_nothing(row.cells.get("relation_code")) or _relation_of(row, contract) in _HEAD_CODES)
+    )
+
+
+def _settled(block: list[SourceRow], contract: Contract) -> list[SourceRow]:
+    if not block:
+        return block
+    first, *others = block
+    head = name_key(cell_text(first.cells["head_name"]))
+    has_own_row = any(
+        _relation_of(row, contract) in _HEAD_CODES or name_key(cell_text(row.cells["person_name"])) == head
+        for row in others
+        if not _is_nothing(row.cells.get("person_name"))
+    )
+    if not has_own_row:
+        make_head_the_member(first.cells)
+        first.findings += (("head_is_member", "person_name", None),)
+    return block
+
+
+def _relation_of(row: SourceRow, contract: Contract) -> str | None:
+    column, cell = contract.column("relation_code"), row.cells.get("relation_code")
+    if column is None or column.code_list is None or not isinstance(cell, str):
+        return None
+    return column.code_list.by_text.get(code_text(cell))
+
+
+def make_head_the_member(cells: dict[str, Cell]) -> None:
+    """The head that a row names is whom it is about; what stands there for nobody (无, /) goes."""
+    for own, heads in (("person_name", "head_name"), ("id_no", "head_id_no")):
+        if heads in cells and _is_nothing(cells.get(own)):
+            cells[own] = cells[heads]
+    cells.setdefault("relation_code", "户主")
 
 
 def _is_nothing(cell: Cell) -> bool:

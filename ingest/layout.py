@@ -6,44 +6,20 @@ the cells mean is not said here, only which contract column they stand under.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from typing import Final
 
 from ingest.contract import Contract
-from ingest.headers import Header, missing_columns, normalise_header
-from ingest.household_blocks import Blocks, is_empty
-from ingest.normalise.ids import looks_like_id
-from ingest.normalise.texts import fold, is_ditto, without_spaces
+from ingest.footers import is_example_row, is_total_row, stated_persons
+from ingest.headers import Header, missing_columns, normalise_header, trimmed
+from ingest.household_blocks import Blocks, is_empty, make_head_the_member, with_heads_as_members
+from ingest.normalise.texts import fold, is_ditto
 from ingest.readers.sheet import LONGEST_CELL, Cell, Content, Row, Sheet, UnreadableFile, is_blank
 from ingest.sheets import tables_of, with_communities
 from ingest.template_marks import is_own_sheet
 
-_TOTAL: Final = re.compile(
-    r"(本页|本表|本社区|社区|全街道|街道|总)?(合计|小计|总计|共计|累计|总人数|总户数)[:：]?|(合计|小计|总计|共计)[:：]?[(]?\d.{0,12}|共\d+[户人条行].{0,12}"
-)
-_STATED_PERSONS: Final = re.compile(
-    r"(?:本表|街道|总|^)(?:合计|总计|共计|总人数|共)[:：]?(?:\d{1,7}户[,，、]?)?(\d{1,7})[人名]"
-)
-_FOOTER: Final = re.compile(
-    r"(填表|填报|制表|审核|复核|经办|负责|单位负责|主管|分管|报送|审批|统计)?(人|领导|单位|日期|时间)?(签字|签名|盖章|公章)?[:：(].*"
-    r"|(填表|填报|制表|审核|复核|经办|单位负责|报送|打印)(人|日期|时间|单位).*|(注|备注|说明|填表说明)[:：1-9].*"
-)
-_FOOTER_WORDS: Final = re.compile(
-    r"填表|填报|制表|审核|复核|经办|负责|主管|分管|报送|审批|统计|打印|盖章|签字|注[:：]|备注[:：]|说明[:：]"
-)
-# Who signs below a table: 核查人签字, 核查人（签字）, 单位负责人：, 社区（盖章）, 核查日期, 年 月 日.
-_SIGNER: Final = (
-    r"(填表|填报|制表|审核|复核|经办|负责|主管|分管|报送|审批|统计|录入|核查|核实|督查|抽查|复查|调查|检查|入户|走访|受访|被访|"
-    r"单位|部门|科室|社区|居委会|村委会|街道|乡镇|网格|户主|居民|住户|家属|本人|代表|领导|人员|员|人|长|者)"
-)
-_SIGNATURE: Final = re.compile(
-    rf"{_SIGNER}{{0,5}}([(]?(签字|签名|签章|盖章|公章)[)]?){{1,2}}([:：].*|[_]*)"
-    rf"|{_SIGNER}{{0,3}}(日期|时间)([:：].*|[_]*)|{_SIGNER}{{2,5}}[:：].*|年月日"
-)
 _SAME_LIST_SHARE: Final = 0.7  # of the columns of the best sheet: less is an extract or a summary
 _FILLED_MERGES: Final = frozenset({"text", "address", "code", "codes", "date", "integer", "boolean"})
 
@@ -80,10 +56,15 @@ class SourceRow:
 
 @dataclass
 class Layout:
-    """How a delivery is laid out: the sheets that are read, and what is worth telling data staff and suppliers."""
+    """How a delivery is laid out: the sheets that are read, and what is worth telling data staff and suppliers.
+
+    Attributes:
+        hidden: Hidden sheets that hold rows of the list, too, beside the visible ones; they are not read.
+    """
 
     tables: list[tuple[Sheet, Header]]
     notes: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
 
 
 def choose_tables(content: Content, contract: Contract) -> Layout:
@@ -91,7 +72,7 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
 
     Sheets with all required columns are taken, and those that fit nearly as well as the best: a community's sheet
     that lost a column is part of the list, and its rows are not passed over in silence. Hidden sheets are read only
-    when no visible one fits.
+    when no visible one fits; beside visible ones they are told (`Layout.hidden`), and a person decides.
 
     Raises:
         UnreadableFile: No sheet has a header that fits.
@@ -111,9 +92,20 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     taken = {sheet.title for sheet, _ in chosen}
     chosen = [(sheet, header) for sheet, header in visible if sheet.title in taken]
     layout = Layout(with_communities(chosen))
+    copies: set[str] = set()
+    for sheet, header in found:
+        is_list = not missing_columns(header, contract) or header.match.hits >= most * _SAME_LIST_SHARE
+        rows = _rows_of((sheet, header)) if sheet.is_hidden and sheet.title not in taken and is_list else None
+        if rows and rows.issubset(set().union(*map(_rows_of, chosen))):
+            copies.add(sheet.title)
+        elif rows and sheet.title not in layout.hidden:
+            layout.hidden.append(sheet.title)
     for sheet in sheets:
         if sheet.title not in taken and sheet.rows:
             hidden = "（隐藏）" if sheet.is_hidden else ""
+            if sheet.title in copies and sheet.title not in layout.hidden:
+                layout.notes.append(f"工作表“{sheet.title}”（隐藏）的各行都已在读取的工作表里，未重复读取")
+                continue
             layout.notes.append(f"工作表“{sheet.title}”{hidden}不是清单，未读取")
         layout.notes.extend(sheet.notes)
     for sheet, header in chosen:
@@ -123,15 +115,23 @@ def choose_tables(content: Content, contract: Contract) -> Layout:
     return layout
 
 
+def _rows_of(table: tuple[Sheet, Header]) -> set[tuple[Cell, ...]]:
+    """The data rows of a table, without blanks at their ends."""
+    sheet, header = table
+    return {
+        tuple(trimmed(row.cells))
+        for row in islice(sheet.rows, header.last + 1, None)
+        if not is_blank(row.cells)
+    }
+
+
 def source_rows(layout: Layout, contract: Contract) -> Iterator[SourceRow]:
     """All data rows of a delivery in order. Blank rows and repeated headers are left out."""
     tables = Tables(layout, contract)
     for sheet, header in layout.tables:
         table = tables.start(sheet, header)
-        for row in islice(sheet.rows, header.last + 1, None):
-            source = table.place(row)
-            if source is not None:
-                yield source
+        placed = map(table.place, islice(sheet.rows, header.last + 1, None))
+        yield from with_heads_as_members((source for source in placed if source is not None), contract)
     tables.end()
 
 
@@ -163,7 +163,7 @@ class TableRows:
 
     def __init__(self, tables: Tables, sheet: Sheet, header: Header) -> None:
         self._tables = tables
-        self._contract = tables.contract
+        self.contract = tables.contract
         self._sheet = sheet
         self._header = header
         self.positions = header.match.positions
@@ -171,10 +171,10 @@ class TableRows:
         self.is_of_heads = "person_name" not in self.positions and "head_name" in self.positions
         self.community = (
             sheet.community
-            if "community_name" not in self.positions and self._contract.column("community_name")
+            if "community_name" not in self.positions and self.contract.column("community_name")
             else None
         )
-        self._merges = _merged_values(sheet, header, self._contract)
+        self._merges = _merged_values(sheet, header, self.contract)
         self._above: dict[str, Cell] = {}
         self._count = 0
         self._stated: int | None = None
@@ -191,7 +191,11 @@ class TableRows:
         if is_total_row(row.cells):
             source.fault = "total_row"
             self._tables.blocks.end()
-            self._stated = _stated_persons(row.cells) or self._stated
+            self._stated = stated_persons(row.cells) or self._stated
+            return source
+        if is_example_row(row.cells, self.positions.get("person_name", self.positions.get("head_name"))):
+            source.fault = "example_row"
+            self._tables.blocks.end()
             return source
         self._count += 1
         if len(row.cells) > self._header.width and not is_blank(row.cells[self._header.width :]):
@@ -203,9 +207,9 @@ class TableRows:
                     if name not in source.cells and (position, row.number) in self._merges:
                         source.cells[name] = self._merges[position, row.number]
                         source.filled += (name,)
-            _resolve_dittos(source, self._above, self._contract)
+            _resolve_dittos(source, self._above, self.contract)
             if self.is_of_heads:
-                _make_head_the_member(source.cells)
+                make_head_the_member(source.cells)
             if self.community:
                 source.cells["community_name"] = self.community
             self._tables.blocks.place(source)
@@ -232,40 +236,10 @@ class TableRows:
 
     def note_of_count(self) -> str | None:
         """A note when the sheet's last total row states another number of persons than the sheet has rows (B56)."""
-        if self._stated in (None, self._count) or self._contract.column("person_name") is None:
+        if self._stated in (None, self._count) or self.contract.column("person_name") is None:
             return None
         place = f"工作表“{self._sheet.title}”" if self._sheet.name else ""
         return f"{place}表尾写的是 {self._stated} 人，数据有 {self._count} 行：请核对是否漏行、多行，或合计没有更新"
-
-
-def _stated_persons(cells: Sequence[Cell]) -> int | None:
-    """The number of persons that a grand total row states: 合计 38 人, 共38人; subtotals and other units say nothing."""
-    written = without_spaces(fold("".join(cell for cell in cells if isinstance(cell, str))))
-    found = _STATED_PERSONS.search(written)
-    return int(found[1]) if found else None
-
-
-def is_total_row(cells: Sequence[Cell]) -> bool:
-    """Whether a row is a total, or a note or signature below the table."""
-    filled = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
-    if not filled or not (
-        "total" in map(total_word, filled[:3]) or total_word(filled[0]) in ("footer", "signature")
-    ):
-        return False
-    return not any(looks_like_id(cell) for cell in filled)
-
-
-@lru_cache(maxsize=16384)
-def total_word(cell: str) -> str | None:
-    """What a text at the beginning of a row marks it as, unless the row has an id: total, footer or signature."""
-    if cell.isascii():
-        return None  # all of the words are Chinese
-    text = without_spaces(fold(cell))
-    if _TOTAL.fullmatch(text):
-        return "total"
-    if _FOOTER.fullmatch(text) and _FOOTER_WORDS.search(text):
-        return "footer"
-    return "signature" if _SIGNATURE.fullmatch(text) else None
 
 
 def _source_row(row: Row, sheet: Sheet, positions: dict[str, int], headers: dict[int, str]) -> SourceRow:
@@ -339,10 +313,3 @@ def _resolve_dittos(row: SourceRow, above: dict[str, Cell], contract: Contract) 
         else:
             del row.cells[name]
             row.findings += (("ditto_unresolved", name, cell),)
-
-
-def _make_head_the_member(cells: dict[str, Cell]) -> None:
-    for own, heads in (("person_name", "head_name"), ("id_no", "head_id_no")):
-        if heads in cells:
-            cells.setdefault(own, cells[heads])
-    cells.setdefault("relation_code", "户主")

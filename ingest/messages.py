@@ -10,13 +10,16 @@ from typing import Final
 # The rule of rows that were accepted until a person refused the whole delivery.
 REFUSED_WITH_DELIVERY: Final = "delivery_refused"
 
+# Rows that are nobody's; no household goes on across them.
+NOT_DATA: Final = ("total_row", "example_row")
+
 QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
     "total_row": ("合计、小计或表尾说明行，不是数据行", "不必修改，登记时不计入人数"),
     "no_identity": (
         "这一行没有写明是谁（没有姓名也没有证件号码，或没有可辨认的对象）",
         "补上姓名和证件号码后重新报送",
     ),
-    "example_row": ("这是填表说明里的示例，不是真实的人或事", "请删去这一行"),
+    "example_row": ("这是填写示例，不是真实的人或事", "请删去这一行"),
     "no_key": (
         "为空或没有取值，这一行无法登记（同号的行才能更正，没有编号就无从更正）",
         "补上或改正该栏后重报这一行",
@@ -38,6 +41,10 @@ QUARANTINE_RULES: Final[dict[str, tuple[str, str]]] = {
 WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
     "required_value_missing": ("该栏为空", "请核实后补填"),
     "spreadsheet_error": ("单元格是公式错误（如 #N/A），没有取值", "改正公式，或改为直接填写数值"),
+    "formula_without_value": (
+        "单元格是公式，却没有计算结果，没有取值",
+        "用 Excel 或 WPS 打开、重新计算并保存，或改为直接填写数值",
+    ),
     "text_unreadable": ("含有无法识别的字符（缺字或乱码），没有取值", "重新录入该栏"),
     "value_too_long": ("内容太长，不像该栏的内容，没有取值", "检查这一行是否错位，重新录入该栏"),
     "ditto_unresolved": ("写的是“同上”，没有取值", "照实写出这一格的内容"),
@@ -46,6 +53,10 @@ WARNING_RULES: Final[dict[str, tuple[str, str]]] = {
         "同一户的，改成一致或留空；如是另一户，请写上该户的户号（如低保证号）和户主姓名",
     ),
     "household_not_named": ("没有写是哪一户，又与上面一户对不上，已另作一户", "写上该户的户号（如低保证号）和户主姓名"),
+    "head_is_member": (
+        "这一行只写了户主，没有写家庭成员，已登记为户主本人",
+        "户主也要写在成员栏里；有其他成员的，每人一行",
+    ),
     "ditto": ("写的是“同上”，已照上一行取值", "请逐行填写完整"),
     "name_unreadable": ("姓名有无法识别的字符（缺字或乱码），没有取值；已按证件号码登记", "用可显示的汉字重新录入姓名"),
     "name_of_another_column": ("不是姓名，像是别的栏的内容，没有取值", "检查这一行是否错位"),

@@ -12,15 +12,18 @@ from typing import Final
 
 from ingest.cards import form_columns
 from ingest.contract import Contract
-from ingest.headers import find_header, missing_columns
+from ingest.footers import is_total_row
+from ingest.headers import Header, find_header, missing_columns, normalise_header
 from ingest.landing import MAX_SUB_FOLDERS, NO_DEPARTMENT, NO_LIST, LandedFile
 from ingest.layout import Layout, choose_tables
-from ingest.normalise.texts import fold, without_spaces
+from ingest.normalise.texts import fold, is_null, without_spaces
 from ingest.readers.garbled import is_garbled
-from ingest.readers.sheet import Content, Sheet, UnreadableFile
+from ingest.readers.sheet import Cell, Content, Sheet, UnreadableFile
 from ingest.sheets import is_form
+from ingest.values import cell_text
 
 _SAME_LIST_HITS: Final = 3  # columns by which another contract must fit better to be named
+_COMPARED_ROWS: Final = 20_000  # of a large file's two columns of ids
 _SAME_FORM_HITS: Final = 2  # the same for forms, whose labels are their list's own
 _TITLE_ROWS: Final = 3
 _SHEETS_OF_FORMS: Final = 5  # so many sheets tell what the forms of a workbook are
@@ -106,7 +109,8 @@ def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Cont
     """The tables of the list in a file.
 
     Raises:
-        UnreadableFile: No header fits, another list fits clearly better, or a required column is there twice.
+        UnreadableFile: No header fits, another list fits clearly better, a required column is there twice, or a hidden
+            sheet is of the list, too (B12).
     """
     differing: UnreadableFile | None = None
     try:
@@ -139,17 +143,59 @@ def lay_out(contracts: Mapping[str, Contract], contract: Contract, content: Cont
         raise UnreadableFile(
             "no_header", f"找不到《{contract.title}》的表头（前 15 行内）。请按填报模板的表头报送。"
         )
+    for table in layout.tables:
+        _settle_rivals(table, layout)
+    if layout.hidden:
+        raise UnreadableFile(
+            "hidden_list",
+            f"工作表{'、'.join(f'“{title}”' for title in layout.hidden)}是隐藏的，里面也是《{contract.title}》的数据，"
+            "不知道要不要算，整份未接入以免漏人。要算的请取消隐藏，不算的请删去该表，然后重新报送。",
+        )
     doubled = [
         column
         for _, header in layout.tables
         for name in header.match.doubled
-        if (column := contract.column(name)) is not None and column.is_required
+        if (column := contract.column(name)) is not None and column.is_required and name != "id_no"
     ]
     if doubled:
         raise UnreadableFile(
             "doubled_header", f"表头“{doubled[0].header}”出现了两次，分不清用哪一栏。请删去或改名后重新报送。"
         )
     return layout
+
+
+def _settle_rivals(table: tuple[Sheet, Header], layout: Layout) -> None:
+    """Two columns of ids with the same numbers are one; with different ones nobody can say whose is whose (B54).
+
+    Raises:
+        UnreadableFile: `doubled_header`: they differ.
+    """
+    sheet, header = table
+    own = header.match.positions.get("id_no")
+    if own is None:
+        return
+    for rival, title in header.match.rivals:
+        for row in itertools.islice(sheet.rows, header.last + 1, header.last + 1 + _COMPARED_ROWS):
+            one, other = (
+                _id_text(row.cells[place] if place < len(row.cells) else None) for place in (own, rival)
+            )
+            if (
+                other
+                and one != other
+                and not (is_total_row(row.cells) or normalise_header(other) == normalise_header(title))
+            ):
+                first = header.match.headers["id_no"]
+                both = f"“{first}”出现了两次" if first == title else f"“{first}”和“{title}”都是证件号码"
+                raise UnreadableFile(
+                    "doubled_header",
+                    f"表头{both}，内容又不相同（如第 {row.number} 行），分不清用哪一栏。请删去一栏或写明是谁的，改正后重新报送。",
+                )
+        layout.notes.append(f"“{title}”与“{header.match.headers['id_no']}”内容相同，只用一栏")
+
+
+def _id_text(cell: Cell) -> str:
+    text = without_spaces(fold(cell_text(cell))).upper() if cell is not None else ""
+    return "" if is_null(text) else text
 
 
 def _better_list(
@@ -187,7 +233,7 @@ def _hits(sheets: Iterable[Sheet], contract: Contract) -> Iterator[tuple[int, bo
     """How many columns of a list each sheet has that has all it needs, and whether as a form."""
     forms = 0
     for sheet in sheets:
-        header = find_header(sheet.rows, contract)
+        header = find_header(sheet.rows, contract, sheet.horizontal_merges)
         if header is None or missing_columns(header, contract):
             header = None
         else:

@@ -15,12 +15,12 @@ from ingest.messages import QUARANTINE_RULES, WARNING_RULES
 # Written as the contract asks: right place, right format, a code of the code list.
 _CONFORMITY: Final = (
     "cell_too_long", "example_row", "row_longer_than_header", "row_shorter_than_header", "name_of_another_column", "name_unreadable",
-    "spreadsheet_error", "value_too_long", "text_unreadable", "ditto", "ditto_unresolved", "name_with_note", "name_with_question_mark",
+    "spreadsheet_error", "formula_without_value", "value_too_long", "text_unreadable", "ditto", "ditto_unresolved", "name_with_note", "name_with_question_mark",
     "id_several_numbers", "id_letter_for_digit", "phone_with_note", "id_with_other_text", "id_no_number", "id_of_15_digits", "id_is_certificate",
     "id_in_number_column", "number_in_text", "certificate_malformed", "phone_several_numbers",
     "date_unreadable", "date_lunar", "date_two_digit_year", "date_two_digit_year_read",
     "date_day_month_unclear", "date_day_missing", "date_month_ambiguous", "code_unknown",
-    "integer_unreadable", "amount_unreadable", "boolean_unreadable", "no_identity", "household_not_named",
+    "integer_unreadable", "amount_unreadable", "boolean_unreadable", "no_identity", "household_not_named", "head_is_member",
     "address_incomplete", "id_taken_from_certificate", "id_taken_from_head_column",
     "category_taken_from_certificate", "level_taken_from_certificate",
 )  # fmt: skip

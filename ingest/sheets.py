@@ -27,7 +27,11 @@ _MOST_TABLES: Final = 500
 _FORM_HAS_MORE: Final = 3  # columns by which a form must fit better than the table on it
 # A second table on a sheet must fit nearly as well as the first: rows that repeat a few titles are none.
 _SECOND_TABLE_SHARE: Final = 0.6
-_NUMBERING: Final = re.compile(r"^(?:第?[\d一二三四五六七八九十]{1,3}[.、,)\-_ ]+|[①-⑳])")
+_NUMBERING: Final = re.compile(
+    r"^(?:第?[\d一二三四五六七八九十]{1,3}[.、,)\-_ ]+|[①-⑳]|\d{1,3}(?=[一-龥]{2})(?![号栋幢座楼组月年日季户区期个人单网年]))"
+)
+# What a workbook calls a sheet that nobody has named.
+_UNNAMED: Final = re.compile(r"(?i)(sheet|工作表|表)\s*\d*")
 _PERIOD: Final = re.compile(r"(?:20\d\d)?[年.\-_/]?\d{0,2}[月季]?(?:\d{1,2}日)?(?:度|份)?$")
 _COMMUNITY: Final = re.compile(r"[一-龥]{2,12}(?:社区|村|居委会)")
 _BARE_NAME: Final = re.compile(r"[一-龥]{2,6}")
@@ -45,7 +49,7 @@ _PLAIN_AMOUNT: Final = re.compile(r"(?a)[¥￥]?([+-]?\d+(?:\.\d+)?)")
 
 def tables_of(sheet: Sheet, contract: Contract) -> list[Table]:
     """The tables of a list on one sheet, in order; none when the sheet has nothing of it."""
-    header = find_header(sheet.rows, contract)
+    header = find_header(sheet.rows, contract, sheet.horizontal_merges)
     if header is None or missing_columns(header, contract) or is_form(sheet, header, contract):
         cards = read_cards(sheet, contract)
         # The table of members inside a card has a header too, but knows less than the card.
@@ -75,8 +79,9 @@ def with_communities(tables: Sequence[Table]) -> list[Table]:
     """The tables with the community their sheet is named after (L8)."""
     titles = {sheet.title for sheet, _ in tables}
     bare = {title: place_name(title) for title in titles}
-    # 近江 beside 在水 and 清波 is a community; alone it may be anything.
-    are_places = len(titles) > 1 and all(bare.values())
+    named = [place for title, place in bare.items() if not _UNNAMED.fullmatch(fold(title).strip())]
+    # 近江 beside 在水 and 清波社区 is a community; alone it may be anything, and forms are named after persons.
+    are_places = len(named) > 1 and all(named) and not any(header.is_of_cards for _, header in tables)
     return [
         (
             replace(
@@ -139,7 +144,7 @@ def _next_header(table: Table, contract: Contract) -> tuple[int, Header] | None:
         if len(words.intersection(row.cells)) < 2 or _is_same_header(row, header):
             continue
         begin = max(header.last + 1, place - 2)  # the upper of several header rows may stand just above
-        found = find_header(rows[begin : begin + HEADER_SEARCH_ROWS], contract)
+        found = find_header(rows[begin : begin + HEADER_SEARCH_ROWS], contract, sheet.horizontal_merges)
         if (
             found is not None
             and found.match.hits >= header.match.hits * _SECOND_TABLE_SHARE

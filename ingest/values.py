@@ -31,6 +31,7 @@ from ingest.normalise.texts import (
     without_bracketed,
     without_spaces,
 )
+from ingest.readers.package import FORMULA_WITHOUT_VALUE
 from ingest.readers.sheet import Cell
 
 # Value and finding of one cell. The value's type follows from the column's semantic type.
@@ -133,7 +134,9 @@ class CellReader:
 
     def _read_text(self, column: Column, cell: str) -> Read:
         if "#" in cell and cell.strip().upper() in SPREADSHEET_ERRORS:
-            return MISSING.get(column.semantic_type), "spreadsheet_error"
+            is_uncalculated = cell.strip().upper() == FORMULA_WITHOUT_VALUE
+            rule = "formula_without_value" if is_uncalculated else "spreadsheet_error"
+            return MISSING.get(column.semantic_type), rule
         if len(cell) > _LONGEST.get(column.semantic_type, _LONGEST_VALUE):
             return MISSING.get(column.semantic_type), "value_too_long"
         return self._readers[column.semantic_type](column, cell)

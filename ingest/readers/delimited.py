@@ -19,6 +19,20 @@ from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile, is_blank
 _DELIMITERS: Final = (",", "\t", ";", "，", "|")
 _DELIMITER_NAMES: Final = {",": "逗号", "\t": "制表符", ";": "分号", "，": "全角逗号", "|": "竖线"}
 _SNIFFED_RECORDS: Final = 30
+_TRADITIONAL_LABELS: Final = (
+    "姓名",
+    "身份",
+    "身分",
+    "編號",
+    "住址",
+    "地址",
+    "電話",
+    "社區",
+    "性別",
+    "日期",
+    "關係",
+)
+_SIMPLE_LABELS: Final = ("姓名", "身份", "编号", "地址", "住址", "电话", "社区", "性别")
 FIELD_LIMIT: Final = 1_000_000  # characters of one cell; longer means a quote that was never closed
 MAX_ROWS: Final = 1_048_576
 _BLOCK: Final = 1 << 20
@@ -184,6 +198,8 @@ def _encoding(file: BinaryIO, size: int) -> tuple[str, str]:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             is_utf_8 = False
+    if not is_utf_8 and _is_big5(head[: head.rfind(b"\n") + 1]):
+        raise _big5()
     if zeros * 20 > size:  # a character of Chinese text has two bytes or more, one of a table of numbers one
         raise _not_decodable()
     if is_utf_8:
@@ -202,6 +218,10 @@ def _not_decodable(place: str = "") -> UnreadableFile:
 
 def decode(content: bytes) -> tuple[str, str]:
     """Decode strictly: UTF-8 (with or without BOM), UTF-16 by its BOM, GB18030; the first that fits.
+
+    UTF-16 without BOM is what has the line ends and delimiters of it and no zero left (reliability.md B45); the bytes of
+    Big5 mostly are GB18030, too, so it is told by its labels and refused by name: its traditional characters are none of
+    the contracts' headers.
 
     Returns:
         The text without BOM, and the encoding's name.
@@ -222,14 +242,58 @@ def decode(content: bytes) -> tuple[str, str]:
             decodable = max(decodable, error.start)
             continue
         if text.count("\x00") > 0 and text.count("\x00") * 10 > len(text):
-            break  # binary, or UTF-16 without its mark
+            if unmarked := _unmarked_utf_16(content):
+                return unmarked
+            break  # binary
+        if codec == "gb18030" and _is_big5(content):
+            raise _big5()
         return text, name
     else:
+        if unmarked := _unmarked_utf_16(content):
+            return unmarked
+        if _is_big5(content):
+            raise _big5()
         end = b"\n\0" if codec == "utf-16" and content.startswith(codecs.BOM_UTF16_LE) else b"\n"
         if end not in content:
             end = b"\r"
         raise _not_decodable(f"，第 {content.count(end, 0, decodable) + 1} 行起认不出")
     raise _not_decodable()
+
+
+def _unmarked_utf_16(content: bytes) -> tuple[str, str] | None:
+    """Text and name when the bytes are UTF-16 whose mark is missing: only one order of bytes gives lines and cells."""
+    if b"\0" not in content or len(content) % 2:
+        return None
+    for codec, name in (("utf-16-le", "UTF-16 LE 无签名"), ("utf-16-be", "UTF-16 BE 无签名")):
+        try:
+            text = content.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if (
+            "\0" not in text
+            and "\n" in text.replace("\r", "\n")
+            and any(sign in text for sign in _DELIMITERS)
+        ):
+            return text, name
+    return None
+
+
+def _is_big5(content: bytes) -> bool:
+    """Whether bytes are Big5: they are by its rules, and only so they hold what lists of persons are headed with."""
+    head = content[:_BLOCK]
+    try:
+        traditional = head.decode("cp950", "strict" if len(head) == len(content) else "ignore")
+    except UnicodeDecodeError:
+        return False
+    labels = sum(word in traditional for word in _TRADITIONAL_LABELS)
+    return labels >= 2 and not any(word in head.decode("gb18030", "ignore") for word in _SIMPLE_LABELS)
+
+
+def _big5() -> UnreadableFile:
+    return UnreadableFile(
+        "big5",
+        "文件是 Big5（繁体中文）编码，不在约定的编码之内。请用简体中文表头，另存为“CSV UTF-8”或 xlsx 后重新报送。",
+    )
 
 
 def _sniff(text: str) -> str:

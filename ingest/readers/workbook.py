@@ -44,7 +44,7 @@ def read_workbook(content: bytes) -> Content:
     for name in worksheet_names(workbook):
         part = facts.get(name, SheetPart())
         if streamed is not None and name in far:
-            sheet = streamed.read(name)
+            sheet = streamed.read(name, part.patches)
         else:
             sheet = read_calamine_sheet(workbook, name, part.patches)
         notes = (*sheet.notes, *(("有隐藏的行或列，已照常读取",) if part.has_hidden else ()))
@@ -210,8 +210,9 @@ class _StreamedWorkbook:
         except Exception:  # noqa: BLE001 - openpyxl builds its objects of whatever stands there, and fails in any way
             raise damaged() from None
 
-    def read(self, name: str) -> Sheet:
-        """One sheet, its first 256 columns."""
+    def read(self, name: str, patches: Mapping[tuple[int, int], str]) -> Sheet:
+        """One sheet, its first 256 columns; `patches` as for `read_calamine_sheet`."""
+        patched_rows = {number for number, _ in patches}
         sheet = self._book[name]
         sheet.reset_dimensions()
         rows, cut = [], False
@@ -219,6 +220,8 @@ class _StreamedWorkbook:
             for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
                 cut = cut or any(value is not None for value in values[MAX_COLUMNS:])
                 cells = tuple(as_cell(value) for value in values[:MAX_COLUMNS])
+                if number in patched_rows:
+                    cells = _patched(number, cells, patches)
                 if not is_blank(cells):
                     rows.append(Row(number, cells))
         except MemoryError:

@@ -30,12 +30,12 @@ STATEMENT = re.compile(r"(?:create (?:database|role)|grant|alter database)[^\n�
 
 @pytest.fixture(scope="module")
 def platform(street) -> PlatformProcess:
-    """The street after its second month, half a list among its deliveries."""
+    """The street after its second month; half a list comes after the whole one, which is no correction of it."""
     street.restore()
     folder = street.folder
     shutil.copytree(folder / "second", folder / "landing", dirs_exist_ok=True)
     (good,) = (folder / "second").joinpath(*FOLDERS["family_doctor"]).iterdir()
-    (folder / "landing").joinpath(*FOLDERS["family_doctor"], f"半份{AS_OF[:7]}.csv").write_bytes(
+    (folder / "landing").joinpath(*FOLDERS["family_doctor"], f"补报半份{AS_OF[:7]}.csv").write_bytes(
         front_half(good.read_bytes())
     )
     done = street.platform.run("refresh", "--as-of", AS_OF)

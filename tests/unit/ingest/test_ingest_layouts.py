@@ -161,6 +161,53 @@ class TestCards:
         assert len(rows) == 2
         assert not any("卡片" in note for note in layout.notes)
 
+    @pytest.mark.parametrize(
+        "footer",
+        [
+            ("填表人", "网格员01", None, "填表日期", "2026-09-02", None),
+            ("登记人", "网格员03", "审核人", "李主任", "日期", "2026-09-05"),
+        ],
+    )
+    def test_who_filled_in_a_card_is_no_member(self, footer):
+        form = [
+            ("家庭信息登记表",),
+            ("家庭编号", "WJ01", "社区", "近江社区", "网格", "第2网格"),
+            ("家庭住址", "清水苑1幢1单元101室", None, None, None, None),
+            ("姓名", "与户主关系", "身份证号", "性别", "职业", "健康状况"),
+            ("张一", "户主", "11010519491231002X", "女", "职员", "健康"),
+            footer,
+        ]
+        second = [*form[:1], ("家庭编号", "WJ02", *form[1][2:]), *form[2:]]
+        _, rows = laid_out(workbook(("表", [*form, *second])))
+        assert values(rows, "source_household_no", "person_name") == [("WJ01", "张一"), ("WJ02", "张一")]
+
+    def test_labels_below_another_persons_section_are_that_persons(self):
+        contract = load_contracts()["elderly_alone"]
+        form = [
+            ("独居老人信息卡",),
+            ("姓名", "老赵", "身份证号", "11010519491231002X"),
+            ("居住状况", "独居", "社区", "近江社区"),
+            ("子女信息",),
+            ("姓名", "子赵", "电话", "13611112222"),
+            ("身份证号", "110105196001010016", "住址", "莫邪塘2幢2单元202室"),
+            ("紧急联系人", "急吴", "紧急联系人电话", "13711112222"),
+        ]
+        second = [form[0], ("姓名", "老钱", "身份证号", "110105195001010029"), *form[2:]]
+        _, rows = laid_out(workbook(("卡", [*form, *second])), contract)
+        names = (
+            "person_name",
+            "id_no",
+            "child_name",
+            "child_phone",
+            "phone",
+            "address",
+            "emergency_contact_name",
+        )
+        assert values(rows, *names) == [
+            ("老赵", "11010519491231002X", "子赵", "13611112222", None, None, "急吴"),
+            ("老钱", "110105195001010029", "子赵", "13611112222", None, None, "急吴"),
+        ]
+
 
 @pytest.mark.parametrize(
     ("written", "chosen"),
@@ -392,6 +439,19 @@ class TestSheets:
         assert any("汇总" in note for note in layout.notes)
         assert any("填表说明" in note for note in layout.notes)
 
+    def test_short_names_beside_full_ones_and_unnamed_sheets_are_communities(self):
+        header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
+        titles = ("近江", "在水社区", "01清波社区", "02清泰", "Sheet6")
+        _, rows = laid_out(workbook(*((title, [header, member]) for title in titles)))
+        assert values(rows, "community_name") == [
+            ("近江社区",), ("在水社区",), ("清波社区",), ("清泰社区",), (None,)
+        ]  # fmt: skip
+
+    def test_forms_are_named_after_persons(self):
+        sheets = [(title, card("WJ01", "", "清水苑1幢1单元101室", FIRST)) for title in ("张家", "李家")]
+        _, rows = laid_out(workbook(*sheets))
+        assert set(values(rows, "community_name")) == {(None,)}
+
     def test_a_lone_sheet_with_a_short_name_is_no_community(self):
         header, member = HEADER[:1] + HEADER[2:], MEMBER[:1] + MEMBER[2:]
         _, rows = laid_out(workbook(("近江", [header, member])))
@@ -460,3 +520,38 @@ def test_a_large_text_file_is_not_gone_through_for_other_tables():
     layout = choose_tables(Content([sheet], {}), REGISTER)
     assert layout.tables[0][0] is not None
     assert [row.row_number for row in source_rows(layout, REGISTER)] == [2]
+
+
+class TestTwoColumnsOfIds:
+    HEAD = ("家庭编号", "家庭住址", "姓名", "身份证号", "证件号码")
+
+    def lay_out(self, *ids):
+        lines = [("WJ1", "清水苑1幢1单元101室", "张一", *pair) for pair in ids]
+        content = read_file(workbook(("表", [self.HEAD, *lines])), "名册.xlsx")
+        return lay_out(load_contracts(), REGISTER, content)
+
+    def test_with_different_numbers_are_refused_by_their_names(self):
+        with pytest.raises(UnreadableFile) as refusal:
+            self.lay_out((MEMBER[4], MEMBER[4]), (MEMBER[4], "110105195001010029"))
+        assert refusal.value.code == "doubled_header"
+        assert "“身份证号”和“证件号码”" in refusal.value.reason
+        assert "110105" not in refusal.value.reason
+
+    def test_with_the_same_numbers_are_one(self):
+        layout = self.lay_out((MEMBER[4], MEMBER[4].lower()), ("110105195001010029", None))
+        assert any("内容相同" in note for note in layout.notes)
+
+    def test_a_number_that_only_the_other_column_has_is_not_lost(self):
+        with pytest.raises(UnreadableFile):
+            self.lay_out((None, MEMBER[4]))
+
+    def test_one_header_twice_is_refused_in_lists_that_need_no_id_too(self):
+        contract = load_contracts()["elderly_alone"]
+        lines = [
+            ("姓名", "居住状况", "身份证号", "身份证号"),
+            ("张一", "独居", MEMBER[4], "110105195001010029"),
+        ]
+        content = read_file(workbook(("表", lines)), "名册.xlsx")
+        with pytest.raises(UnreadableFile) as refusal:
+            lay_out(load_contracts(), contract, content)
+        assert refusal.value.code == "doubled_header"

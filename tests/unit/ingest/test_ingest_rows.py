@@ -1,15 +1,19 @@
 """Rows: blocks filled down, footers told, faulty values set aside, persons kept."""
 
+import io
 from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.batches import Table, batches_of
 from ingest.column_words import words
 from ingest.contract import load_contracts
-from ingest.layout import choose_tables, is_total_row, missing_columns, source_rows
+from ingest.footers import is_example_row, is_total_row
+from ingest.layout import choose_tables, missing_columns, source_rows
 from ingest.normalise.ids import check_character
+from ingest.readers.delimited import stream_delimited
 from ingest.readers.sheet import Content, Row, Sheet, UnreadableFile
 from ingest.rows import judge_rows
 
@@ -55,6 +59,10 @@ def register(*lines, header=("家庭编号", "姓名", "身份证号", "与户�
 
 def rules(row):
     return [warning.rule for warning in row.warnings]
+
+
+def told(row):
+    return [(warning.rule, warning.column_name) for warning in row.warnings]
 
 
 LOW_HEADER = (
@@ -108,15 +116,81 @@ def test_a_second_head_without_a_certificate_starts_a_household():
     assert judged.accepted[1].values["allowance_no"] is None
 
 
+TWO_FAMILIES = [
+    # One certificate for two families; a family listed at two places.
+    [("1", "D1", "赵雪", None, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区"),
+     (None, None, None, None, "王思", MAN, "配偶", None, None),
+     ("2", "D1", "李四", None, "李四", MAN, "户主", "莫邪塘2-1-202", "在水社区"),
+     (None, None, None, None, "王小", CHILD, "子", None, None)],
+    [("1", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区"),
+     (None, None, None, None, "王思", MAN, "配偶", None, None),
+     ("2", "D1", "赵雪", WOMAN, "赵雪", WOMAN, "户主", "莫邪塘2-1-202", "在水社区"),
+     (None, None, None, None, "王小", CHILD, "子", None, None)],
+    # Two heads of one name, without certificate and serial number.
+    [(None, None, "赵雪", None, "赵雪", WOMAN, "户主", "清水苑1幢1单元101室", "近江社区"),
+     (None, None, None, None, "王思", MAN, "配偶", None, None),
+     (None, None, "赵雪", None, "赵雪", MAN, "户主", "莫邪塘2-1-202", "在水社区"),
+     (None, None, None, None, "王小", CHILD, "子", None, None)],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", TWO_FAMILIES)
+def test_a_household_lasts_until_the_next_head_whatever_they_share(lines):
+    judged = low_income(*lines)
+    assert [row.source.block_no for row in judged.accepted] == [1, 1, 2, 2]
+    fourth = judged.accepted[3].values
+    assert fourth["community_name"] == "在水社区"
+    assert fourth["address"][1].key == "莫邪塘|2|1|202"
+    assert fourth["head_name"].name == lines[2][2]
+
+
+@pytest.mark.parametrize("lines", TWO_FAMILIES)
+def test_a_text_file_tells_the_same_households(lines):
+    """Also where every row says its household, so that rows are told by columns."""
+    lines = [
+        ("D1" if cell is None and place == 1 else cell for place, cell in enumerate(line)) for line in lines
+    ]
+    content = "\n".join(",".join(cell or "" for cell in line) for line in [LOW_HEADER, *lines]).encode()
+    streamed = stream_delimited(lambda: io.BytesIO(content), len(content))
+    layout = choose_tables(streamed, load_contracts()["low_income"])
+    rows = []
+    for batch in batches_of(layout, load_contracts()["low_income"]):
+        rows += (
+            [batch.row(index) for index in range(len(batch.numbers))] if isinstance(batch, Table) else batch
+        )
+    assert [row.block_no for row in rows] == [1, 1, 2, 2]
+    assert rows[3].cells["community_name"] == "在水社区"
+
+
+def test_a_row_that_names_only_its_head_is_the_heads():
+    judged = low_income(
+        ("1", "D1", "赵雪", WOMAN, None, None, None, "清水苑1幢1单元101室", "近江社区"),
+        ("2", "D2", "李四", None, "/", "无", None, "莫邪塘2-1-202", "在水社区"),
+        (None, None, None, None, "王小", CHILD, "子", None, None),
+    )
+    assert [row.values["person_name"].name for row in judged.accepted] == ["赵雪", "李四", "王小"]
+    assert judged.accepted[0].values["id_no"].text == WOMAN
+    assert [row.values["relation_code"] for row in judged.accepted][:2] == ["02", "02"]
+    assert ("head_is_member", "person_name") in told(judged.accepted[0])
+    assert ("required_value_missing", "id_no") in told(judged.accepted[1])
+    assert told(judged.accepted[2]) == []
+
+
+def test_a_households_own_line_above_its_members_is_no_second_head():
+    judged = low_income(
+        ("1", "D1", "赵雪", WOMAN, None, None, None, "清水苑1幢1单元101室", "近江社区"),
+        (None, None, None, None, "赵雪", WOMAN, "户主", None, None),
+        (None, None, None, None, "王思", MAN, "配偶", None, None),
+    )
+    assert [row.source.row_number for row in judged.accepted] == [3, 4]
+    assert [row.rule for row in judged.quarantined] == ["no_identity"]
+
+
 MONEY_HEADER = (*LOW_HEADER, "家庭人口", "月保障金额")
 
 
 def money(*lines, header=MONEY_HEADER):
     return judge("low_income", ("表", [header, *lines]))[0]
-
-
-def told(row):
-    return [(warning.rule, warning.column_name) for warning in row.warnings]
 
 
 def test_a_member_whose_row_says_another_amount_stays_in_the_household_and_is_told():
@@ -529,6 +603,18 @@ def test_a_returned_work_sheet_is_told_by_number_and_field_alone_and_its_signatu
         ("督查人员签名____",),
         ("社区负责人（签字盖章）",),
         ("    年  月  日",),
+        ("制表", "王五"),
+        ("分管领导", "赵六", None),
+        ("填表人", "王五", None, "填表日期", "2026-11-02"),
+        ("以下空白",),
+        ("——以下空白——", None),
+        ("以下无正文",),
+        ("第1页，共2页",),
+        ("第 1 页 共 3 页",),
+        ("总人数：4",),
+        ("总户数:30户",),
+        ("（续上页）",),
+        ("数据来源：全民健康信息平台", None, None),
     ],
 )
 def test_totals_and_footers_are_told(cells):
@@ -546,10 +632,40 @@ def test_totals_and_footers_are_told(cells):
         ("员人长", "女"),
         ("已签字", "张三"),
         ("HC202608-0001-1", "核查人签字"),
+        ("制表", WOMAN),
+        ("张三（曾用名：李四）", None),
+        ("备用：是", "张三"),
+        ("张三", None),
+        ("登记", "张三"),
     ],
 )
 def test_persons_are_no_totals(cells):
     assert not is_total_row(cells)
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_example"),
+    [
+        (("示例：张三", WOMAN), True),
+        (("例", WOMAN), True),
+        (("1", "（样例）张三", WOMAN), True),
+        (("1", "张三（示例）", WOMAN), True),
+        (("示例行", "张三", WOMAN), True),
+        (("填写示例", "张三", WOMAN), True),
+        (("1", "例举明", WOMAN), False),
+        (("1", "张例", WOMAN), False),
+        (("比例", "张三", WOMAN), False),
+    ],
+)
+def test_rows_that_call_themselves_examples(cells, is_example):
+    assert is_example_row(cells, 1) is is_example
+
+
+def test_a_row_that_calls_itself_an_example_is_set_aside():
+    judged = register(
+        ("WJ0", "示例：张三", WOMAN, "户主", "", "", ""), ("WJ1", "赵雪", WOMAN, "户主", "", "", "")
+    )
+    assert [(row.source.row_number, row.rule) for row in judged.quarantined] == [(2, "example_row")]
 
 
 CELL = (
