@@ -189,6 +189,7 @@ def _doctor_rows(c: Canaries) -> list[list[object]]:
         row(status=c.text(), signed=c.text()),
         row(team=f"第1团队{c.phone()}", doctor=f"医生{c.id()}", package=f"基础包{c.phone()}"),
         row(expiry="2025-01-01"),
+        row(name="示例：林雀"),
     ]
 
 
@@ -253,6 +254,7 @@ def _visit_rows(c: Canaries, month: date) -> list[list[object]]:
 
     return [
         row(),
+        row(visit_no=""),
         row(remark=f"女儿电话{c.phone()}，证件{c.id()}"),
         row(
             head_name=f"卡纳乙 {c.id()}",

@@ -155,7 +155,7 @@ def test_held_deliveries_are_listed_and_released_once(platform):
     ]
     again = platform.run("delivery", "release", number, "--by", "测试员")
     assert again.returncode == 1
-    assert "状态是 loaded" in again.stderr
+    assert "它不在扣留中（已接收）" in again.stderr
 
 
 def test_ids_resolve(platform):
